@@ -1,0 +1,592 @@
+//! Groups: one member's reading side, claims, acks, and the switch between a sole member and several.
+//! The protocol and why it holds: docs/design.md, section 5.
+
+use core::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::layout::{Age, Claiming, Extent, Group, Kind, Mode, claim};
+use crate::ring::{Ring, Span};
+use crate::sync::{order, recheck};
+
+/// A message in a member's hands. Acking it also acks what lies between `from` and `first`: padding, and messages that the
+/// filter passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub from: u64,
+    pub first: u64,
+    pub end: u64,
+    pub extent: Extent,
+    /// Deliveries of this message to this group, this one included.
+    pub count: u64,
+}
+
+/// Why there is no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pause {
+    /// Nothing published yet.
+    Nothing,
+    /// A claim that its owner has not finished.
+    Hole {
+        owner: usize,
+    },
+    Damaged,
+}
+
+/// What became of an ack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// In shared memory. `moved`: the floor has moved, so that producers may have room.
+    Done { moved: bool },
+    /// The group must be made explicit first (it is sole, and this is not the oldest message).
+    NeedsExplicit,
+}
+
+/// One member's reading side. Its owner is one thread at a time (`Cell`s).
+pub(crate) struct Reader {
+    row: usize,
+    group: usize,
+    kind: Kind,
+    /// Where to look next.
+    cursor: Cell<u64>,
+    /// Sole: everything taken so far is below; `[floor, chain)` is covered by messages in hand.
+    chain: Cell<u64>,
+    /// Sole: the group's floor.
+    floor: Cell<u64>,
+    /// The mode word under which this member is sole; 0 when it is not.
+    sole: Cell<u64>,
+    rewinds: Cell<u64>,
+    /// Anonymous readers: ranges acked ahead of the floor, and messages to be delivered again.
+    early: RefCell<BTreeMap<u64, u64>>,
+    again: RefCell<VecDeque<Taken>>,
+    /// Messages taken and not yet settled.
+    pub held: Cell<u64>,
+}
+
+/// A group's word for a message of a lap.
+fn taken_word(ring: &Ring, position: u64, count: u64, owner: usize, state: u64) -> u64 {
+    claim::word(ring.lap(position), count, owner, state)
+}
+
+impl Group {
+    pub(crate) fn mode(&self) -> Mode {
+        Mode(self.info.mode.load(order!("group.mode", Acquire)))
+    }
+    pub(crate) fn set_mode(&self, mode: Mode) {
+        self.info.mode.store(mode.0, order!("group.set_mode", Release));
+    }
+    pub(crate) fn floor(&self) -> u64 {
+        self.floor.load(order!("group.floor", Acquire))
+    }
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        Kind::from_state(self.info.state.load(order!("group.state", Acquire)))
+    }
+}
+
+/// Moves a group's floor over padding and acked messages. True if it moved.
+pub(crate) fn help_floor(ring: &Ring, group: usize) -> bool {
+    let Some(row) = ring.groups.get(group) else { return false };
+    let mut moved = false;
+    for _ in 0..ring.patience() {
+        let floor = row.floor();
+        let mut at = floor;
+        // A stretch at a time: the CAS shows that all that was read was still in place.
+        for _ in 0..1024 {
+            match ring.span(at) {
+                Span::Pad { blocks } => at = at.wrapping_add(blocks),
+                Span::Message { blocks, .. } if is_acked(ring, group, at) => {
+                    at = at.wrapping_add(blocks)
+                }
+                _ => break,
+            }
+        }
+        if at == floor {
+            return moved;
+        }
+        let swap = row.floor.compare_exchange(
+            floor,
+            at,
+            order!("floor.help", AcqRel),
+            crate::sync::Relaxed,
+        );
+        moved |= swap.is_ok();
+    }
+    moved
+}
+
+fn is_acked(ring: &Ring, group: usize, position: u64) -> bool {
+    let Some(word) = ring.claim_word(group, position) else { return false };
+    let word = word.load(order!("acked.load", Acquire));
+    claim::age(word, ring.lap(position)) == Age::Current && claim::state(word) == claim::ACKED
+}
+
+/// Ends a sole member's solitude: whatever it took and has not acked gets the word it would have had in a shared group.
+/// `state`: TAKEN for a live member, FREE for a dead one. Returns how many words it changed. Under the registry lock; can be done
+/// again after a kill.
+pub(crate) fn make_explicit(ring: &Ring, group: usize, former: usize, state: u64) -> Option<u64> {
+    let mut changed = 0;
+    let row = ring.groups.get(group)?;
+    row.set_mode(row.mode().next(Claiming::Switching(former)));
+    if recheck!("group.switch.fence") {
+        (ring.heavy_fence)();
+    }
+    let announced =
+        ring.members.get(former)?.hot.announced.load(order!("group.announced", Acquire));
+    let mut at = row.floor();
+    for _ in 0..ring.patience() {
+        if at >= announced {
+            break;
+        }
+        match ring.span(at) {
+            Span::Message { blocks, .. } => {
+                let word = ring.claim_word(group, at)?;
+                let seen = word.load(order!("explicit.load", Acquire));
+                if recheck!("explicit.age") && claim::age(seen, ring.lap(at)) == Age::Older {
+                    let new = taken_word(ring, at, 1, former, state);
+                    let swap = word.compare_exchange(
+                        seen,
+                        new,
+                        order!("explicit.claim", AcqRel),
+                        crate::sync::Relaxed,
+                    );
+                    changed += u64::from(swap.is_ok());
+                }
+                let floor = row.floor();
+                at = if floor > at { floor } else { at.wrapping_add(blocks) };
+            }
+            Span::Pad { blocks } => {
+                let floor = row.floor();
+                at = if floor > at { floor } else { at.wrapping_add(blocks) };
+            }
+            // The former acked it meanwhile and it was overwritten: the floor is further on.
+            Span::Passed | Span::Damaged if row.floor() > at => at = row.floor(),
+            _ => break,
+        }
+    }
+    row.set_mode(row.mode().next(Claiming::Shared));
+    Some(changed)
+}
+
+impl Reader {
+    /// A member's view at its group's floor. `cursor` is where a lossy reader starts.
+    pub(crate) fn new(ring: &Ring, row: usize, group: usize, kind: Kind, cursor: u64) -> Self {
+        let rewinds = ring
+            .groups
+            .get(group)
+            .map_or(0, |row| row.info.rewinds.load(order!("rewinds.load", Acquire)));
+        Self {
+            row,
+            group,
+            kind,
+            cursor: Cell::new(cursor),
+            chain: Cell::new(cursor),
+            floor: Cell::new(cursor),
+            sole: Cell::new(0),
+            rewinds: Cell::new(rewinds),
+            early: RefCell::default(),
+            again: RefCell::default(),
+            held: Cell::new(0),
+        }
+    }
+
+    pub(crate) fn group(&self) -> usize {
+        self.group
+    }
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+    pub(crate) fn cursor(&self) -> u64 {
+        self.cursor.get()
+    }
+    /// A lossy reader that was overrun goes on here.
+    pub(crate) fn jump(&self, position: u64) {
+        self.cursor.set(position);
+    }
+
+    /// The next message that `accept` lets through; messages that it does not are acked on the way.
+    #[inline]
+    pub(crate) fn take(
+        &self,
+        ring: &Ring,
+        accept: impl Fn(u64, Extent) -> bool,
+    ) -> Result<Taken, Pause> {
+        let group = ring.groups.get(self.group).ok_or(Pause::Damaged)?;
+        if let Some(taken) = self.take_again() {
+            return Ok(taken);
+        }
+        if self.sole.get() == 0 {
+            return self.take_shared(ring, group, accept);
+        }
+        // Bounded by the ring: a cursor can pass each block once before it meets its own lap again.
+        for _ in 0..ring.patience() {
+            let position = self.cursor.get();
+            let (end, extent) = match ring.span(position) {
+                Span::Message { extent, blocks } => (position.wrapping_add(blocks), extent),
+                Span::Pad { blocks } => {
+                    self.skip_pad(group, position, position.wrapping_add(blocks));
+                    continue;
+                }
+                Span::Open => return Err(Pause::Nothing),
+                Span::Claimed { owner, .. } => return Err(Pause::Hole { owner }),
+                Span::Passed | Span::Damaged => return Err(Pause::Damaged),
+            };
+            if !self.announce_and_look(ring, group, end) {
+                return self.take_announced(ring, group, position, end, extent, accept);
+            }
+            self.cursor.set(end);
+            if !accept(position, extent) {
+                if self.floor.get() == self.chain.get() {
+                    self.raise_floor(group, end);
+                }
+                continue;
+            }
+            let from = self.chain.replace(end);
+            self.held.set(self.held.get() + 1);
+            return Ok(Taken { from, first: position, end, extent, count: 1 });
+        }
+        Err(Pause::Damaged)
+    }
+
+    /// True: still sole, the message that ends there is ours.
+    #[inline(always)]
+    fn announce_and_look(&self, ring: &Ring, group: &Group, end: u64) -> bool {
+        if let Some(member) = ring.members.get(self.row) {
+            member.hot.announced.store(end, order!("reader.announce", Release));
+        }
+        if recheck!("reader.fence") {
+            ring.light_fence();
+        }
+        !recheck!("reader.look")
+            || group.info.mode.load(order!("reader.mode", Acquire)) == self.sole.get()
+    }
+
+    /// Only padding: nothing protects it from a helper that moves the floor too, hence the CAS.
+    #[cold]
+    fn skip_pad(&self, group: &Group, from: u64, to: u64) {
+        self.cursor.set(to);
+        if self.floor.get() == self.chain.get() && self.floor.get() == from {
+            let _ = group.floor.compare_exchange(
+                from,
+                to,
+                order!("floor.pad", AcqRel),
+                crate::sync::Relaxed,
+            );
+            self.floor.set(to);
+            self.chain.set(to);
+        }
+    }
+
+    /// Everything below `end` is done, and was ours: nobody else can have moved the floor that far.
+    #[inline(always)]
+    fn raise_floor(&self, group: &Group, end: u64) {
+        self.floor.set(end);
+        if self.chain.get() < end {
+            self.chain.set(end);
+        }
+        group.floor.store(end, order!("floor.sole", Release));
+    }
+
+    /// A message that was announced in a solitude that has ended: ours, unless another member got there first.
+    #[cold]
+    fn take_announced(
+        &self,
+        ring: &Ring,
+        group: &Group,
+        position: u64,
+        end: u64,
+        extent: Extent,
+        accept: impl Fn(u64, Extent) -> bool,
+    ) -> Result<Taken, Pause> {
+        self.end_solitude(ring);
+        let word = ring.claim_word(self.group, position).ok_or(Pause::Damaged)?;
+        let mine = taken_word(ring, position, 1, self.row, claim::TAKEN);
+        let seen = word.load(order!("switch.load", Acquire));
+        let taken = match claim::age(seen, ring.lap(position)) {
+            Age::Older => match word.compare_exchange(
+                seen,
+                mine,
+                order!("switch.claim", AcqRel),
+                order!("switch.lost", Acquire),
+            ) {
+                Ok(_) => true,
+                Err(now) => now == mine,
+            },
+            _ => seen == mine,
+        };
+        if taken {
+            self.cursor.set(end);
+            self.held.set(self.held.get() + 1);
+            let taken = Taken { from: position, first: position, end, extent, count: 1 };
+            if accept(position, extent) {
+                return Ok(taken);
+            }
+            self.ack_shared(ring, &taken);
+        }
+        self.take_shared(ring, group, accept)
+    }
+
+    /// Messages that the filter passed over since the last one in hand were ours too: they are acked by word now.
+    fn end_solitude(&self, ring: &Ring) {
+        self.sole.set(0);
+        self.mark_acked(ring, self.chain.get(), self.cursor.get());
+        self.chain.set(self.cursor.get());
+        help_floor(ring, self.group);
+    }
+
+    /// Marks messages in a range that is ours. The floor cannot pass them before.
+    fn mark_acked(&self, ring: &Ring, from: u64, to: u64) {
+        let Some(group) = ring.groups.get(self.group) else { return };
+        let mut at = from;
+        while at < to {
+            match ring.span(at) {
+                Span::Message { blocks, .. } => {
+                    if let Some(word) = ring.claim_word(self.group, at) {
+                        word.store(
+                            taken_word(ring, at, 1, self.row, claim::ACKED),
+                            order!("ack.filtered", Release),
+                        );
+                    }
+                    at = at.wrapping_add(blocks);
+                }
+                Span::Pad { blocks } => at = at.wrapping_add(blocks),
+                // Padding that the floor has passed may be overwritten already.
+                _ if group.floor() > at => at = group.floor(),
+                _ => return,
+            }
+        }
+    }
+
+    fn take_again(&self) -> Option<Taken> {
+        if self.kind == Kind::Named {
+            return None;
+        }
+        let mut taken = self.again.borrow_mut().pop_front()?;
+        taken.count += 1;
+        self.held.set(self.held.get() + 1);
+        Some(taken)
+    }
+
+    #[cold]
+    fn take_shared(
+        &self,
+        ring: &Ring,
+        group: &Group,
+        accept: impl Fn(u64, Extent) -> bool,
+    ) -> Result<Taken, Pause> {
+        let rewinds = group.info.rewinds.load(order!("rewinds.look", Acquire));
+        if self.rewinds.replace(rewinds) != rewinds {
+            self.cursor.set(group.floor());
+        }
+        for _ in 0..ring.patience() {
+            let position = self.cursor.get();
+            let span = ring.span(position);
+            let word = ring.claim_word(self.group, position).ok_or(Pause::Damaged)?;
+            let seen = word.load(order!("shared.load", Acquire));
+            // Only what the floor has not passed was surely still there when we read it.
+            let floor = group.floor();
+            if recheck!("shared.floor") && floor > position {
+                self.cursor.set(floor);
+                continue;
+            }
+            let (extent, blocks) = match span {
+                Span::Message { extent, blocks } => (extent, blocks),
+                Span::Pad { blocks } => {
+                    self.cursor.set(position.wrapping_add(blocks));
+                    if floor == position {
+                        help_floor(ring, self.group);
+                    }
+                    continue;
+                }
+                Span::Open => {
+                    help_floor(ring, self.group);
+                    return Err(Pause::Nothing);
+                }
+                Span::Claimed { owner, .. } => return Err(Pause::Hole { owner }),
+                Span::Passed | Span::Damaged => return Err(Pause::Damaged),
+            };
+            let end = position.wrapping_add(blocks);
+            let count = match (claim::age(seen, ring.lap(position)), claim::state(seen)) {
+                (Age::Older, _) => 1,
+                (Age::Current, claim::FREE) => claim::count(seen) + 1,
+                _ => {
+                    self.cursor.set(end);
+                    continue;
+                }
+            };
+            let mine = taken_word(ring, position, count, self.row, claim::TAKEN);
+            if word
+                .compare_exchange(seen, mine, order!("shared.claim", AcqRel), crate::sync::Relaxed)
+                .is_err()
+            {
+                continue;
+            }
+            self.cursor.set(end);
+            self.held.set(self.held.get() + 1);
+            let taken = Taken { from: position, first: position, end, extent, count };
+            if accept(position, extent) {
+                return Ok(taken);
+            }
+            self.ack_shared(ring, &taken);
+        }
+        Err(Pause::Damaged)
+    }
+
+    fn begin_solitude(&self, ring: &Ring, group: &Group, mode: Mode) {
+        let floor = group.floor();
+        if let Some(member) = ring.members.get(self.row) {
+            member.hot.announced.store(floor, order!("reader.begin", Release));
+        }
+        self.cursor.set(floor);
+        self.chain.set(floor);
+        self.floor.set(floor);
+        self.rewinds.set(group.info.rewinds.load(order!("rewinds.load", Acquire)));
+        self.sole.set(mode.0);
+    }
+
+    /// Acks a message. When this says `Done` it is in shared memory: no crash brings the message back.
+    #[inline]
+    pub(crate) fn ack(&self, ring: &Ring, taken: &Taken) -> Settled {
+        let Some(group) = ring.groups.get(self.group) else {
+            return Settled::Done { moved: false };
+        };
+        let sole = self.sole.get() != 0
+            && group.info.mode.load(order!("ack.mode", Acquire)) == self.sole.get();
+        if sole && self.floor.get() == taken.from {
+            let held = self.held.get() - 1;
+            self.held.set(held);
+            if self.kind != Kind::Named {
+                self.raise_floor(group, taken.end);
+                self.absorb_early(group);
+            } else {
+                // Nothing in hand: what was passed over since is done too. One store: only the message protects the way.
+                self.raise_floor(group, if held == 0 { self.cursor.get() } else { taken.end });
+            }
+            return Settled::Done { moved: true };
+        }
+        self.ack_slowly(ring, group, taken, sole)
+    }
+
+    #[cold]
+    fn ack_slowly(&self, ring: &Ring, group: &Group, taken: &Taken, sole: bool) -> Settled {
+        if self.kind != Kind::Named {
+            self.held.set(self.held.get() - 1);
+            self.early.borrow_mut().insert(taken.from, taken.end);
+            self.absorb_early(group);
+            return Settled::Done { moved: true };
+        }
+        if sole {
+            return Settled::NeedsExplicit;
+        }
+        Settled::Done { moved: self.ack_shared(ring, taken) }
+    }
+
+    /// An anonymous reader's floor goes over what was acked early.
+    fn absorb_early(&self, group: &Group) {
+        let mut early = self.early.borrow_mut();
+        let mut floor = self.floor.get();
+        while let Some(end) = early.remove(&floor) {
+            floor = end;
+        }
+        if self.held.get() == 0 && self.again.borrow().is_empty() {
+            floor = floor.max(self.cursor.get());
+        }
+        if floor != self.floor.get() {
+            self.raise_floor(group, floor);
+        }
+    }
+
+    /// True if the floor moved.
+    fn ack_shared(&self, ring: &Ring, taken: &Taken) -> bool {
+        self.held.set(self.held.get() - 1);
+        self.mark_acked(ring, taken.from, taken.first);
+        if let Some(word) = ring.claim_word(self.group, taken.first) {
+            let acked = taken_word(ring, taken.first, taken.count, self.row, claim::ACKED);
+            word.store(acked, order!("ack.shared", Release));
+        }
+        help_floor(ring, self.group)
+    }
+
+    /// Gives a message back; it is delivered again, with its count kept. `undelivered`: the application never saw it.
+    pub(crate) fn give_back(&self, ring: &Ring, taken: &Taken, undelivered: bool) -> Settled {
+        let Some(group) = ring.groups.get(self.group) else {
+            return Settled::Done { moved: false };
+        };
+        if self.kind != Kind::Named {
+            self.held.set(self.held.get() - 1);
+            self.again.borrow_mut().push_back(*taken);
+            return Settled::Done { moved: false };
+        }
+        if self.sole.get() != 0
+            && group.info.mode.load(order!("ack.mode", Acquire)) == self.sole.get()
+        {
+            return Settled::NeedsExplicit;
+        }
+        self.held.set(self.held.get() - 1);
+        self.mark_acked(ring, taken.from, taken.first);
+        let count = if undelivered { taken.count - 1 } else { taken.count };
+        if let Some(word) = ring.claim_word(self.group, taken.first) {
+            let free = taken_word(ring, taken.first, count, self.row, claim::FREE);
+            word.store(free, order!("give_back.free", Release));
+        }
+        group.info.rewinds.fetch_add(1, order!("give_back.rewind", AcqRel));
+        Settled::Done { moved: false }
+    }
+
+    /// The only member of a group, with nothing in hand and nothing to read: it may go on alone. Under the registry lock, which
+    /// keeps others from joining.
+    pub(crate) fn try_solitude(&self, ring: &Ring) -> bool {
+        let Some(group) = ring.groups.get(self.group) else { return false };
+        let mode = group.mode();
+        let floor = group.floor();
+        let ready = self.sole.get() == 0
+            && self.held.get() == 0
+            && matches!(mode.claiming(), Claiming::Shared | Claiming::Vacant)
+            && self.cursor.get() == floor
+            && ring.span(floor) == Span::Open;
+        if ready {
+            self.adopt(ring, group);
+        }
+        ready
+    }
+
+    /// Makes this member sole. Under the registry lock, with no other member and no claim word at or above the floor.
+    pub(crate) fn adopt(&self, ring: &Ring, group: &Group) {
+        let mode = group.mode().next(Claiming::Sole(self.row));
+        self.begin_solitude(ring, group, mode);
+        group.set_mode(mode);
+    }
+
+    /// Has this member noticed that others came? Called before its group is made explicit by itself.
+    pub(crate) fn leave_solitude(&self, ring: &Ring) {
+        if self.sole.get() != 0 {
+            self.end_solitude(ring);
+        }
+    }
+
+    /// Is everything below `end` acked, but for what this member holds itself?
+    pub(crate) fn drained(&self, ring: &Ring, end: u64) -> bool {
+        let Some(group) = ring.groups.get(self.group) else { return true };
+        help_floor(ring, self.group);
+        let mut at = group.floor();
+        while at < end {
+            match ring.span(at) {
+                Span::Pad { blocks } => at = at.wrapping_add(blocks),
+                Span::Message { blocks, .. } if self.is_settled(ring, at) => {
+                    at = at.wrapping_add(blocks)
+                }
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    fn is_settled(&self, ring: &Ring, position: u64) -> bool {
+        if self.sole.get() != 0 {
+            return position < self.cursor.get();
+        }
+        let Some(word) = ring.claim_word(self.group, position) else { return false };
+        let word = word.load(order!("shared.load", Acquire));
+        let mine = claim::state(word) == claim::TAKEN && claim::owner(word) == self.row;
+        claim::age(word, ring.lap(position)) == Age::Current
+            && (mine || claim::state(word) == claim::ACKED)
+    }
+}

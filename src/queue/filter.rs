@@ -1,0 +1,54 @@
+//! Event filters: `*` is any run of bytes, `?` any one.
+
+/// Does the event's name match the pattern? Linear in the name for each `*`; no recursion.
+pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut p, mut n) = (0, 0);
+    // Where the last star stood, and how much of the name it has swallowed.
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match (pattern.get(p), name.get(n)) {
+            (Some(b'*'), _) => {
+                star = Some((p, n));
+                p += 1;
+            }
+            (Some(want), Some(have)) if *want == b'?' || want == have => {
+                p += 1;
+                n += 1;
+            }
+            _ => match star {
+                Some((at, swallowed)) => {
+                    star = Some((at, swallowed + 1));
+                    p = at + 1;
+                    n = swallowed + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.get(p..).is_some_and(|rest| rest.iter().all(|byte| *byte == b'*'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn patterns() {
+        for (pattern, name, expected) in [
+            ("*", "", true),
+            ("", "", true),
+            ("", "a", false),
+            ("order.*", "order.created", true),
+            ("order.*", "order", false),
+            ("*.created", "order.created", true),
+            ("*.created", "order.created.x", false),
+            ("a*b*c", "a--b--b--c", true),
+            ("a*b*c", "a--c--b", false),
+            ("o?der", "order", true),
+            ("o?der", "oder", false),
+            ("**a", "bba", true),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Watching without taking part.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::lossy::{Look, look};
+use super::shared::{Patience, Shared};
+use super::stats::QueueStats;
+use super::{Queue, Start};
+use crate::error::{OpenError, RecvError};
+use crate::layout::{Extent, IDLE};
+use crate::sync::Acquire;
+
+/// Reads along, read-only: takes no row, holds nobody up, and may be overrun. One thread at a time uses it.
+pub struct Observer {
+    shared: Arc<Shared>,
+    cursor: u64,
+    buffer: Vec<u8>,
+}
+
+/// A message as an observer saw it: a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Observed {
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// The event name, if it has one.
+    pub event: Option<String>,
+    /// The message's position.
+    pub position: u64,
+    /// For a message of a dead-letter queue: where it comes from and why.
+    pub dead_letter: Option<super::DeadLetter>,
+}
+
+impl Observer {
+    /// Opens a queue read-only; read permission on its file is enough.
+    pub fn open(name: &str) -> Result<Observer, OpenError> {
+        Ok(Self::over(Queue::open_read_only(name)?))
+    }
+
+    pub(crate) fn over(shared: Arc<Shared>) -> Self {
+        let cursor = shared.ring().control.gate.load(Acquire);
+        Self { shared, cursor, buffer: Vec::new() }
+    }
+
+    /// Goes to a start: the oldest message still there (where an observer begins), the end, or a position, which must be a message's.
+    pub fn seek(&mut self, start: Start) -> Result<(), RecvError> {
+        let ring = self.shared.ring();
+        self.cursor = match start {
+            Start::Earliest => ring.control.gate.load(Acquire),
+            Start::Latest => ring.frontier().ok_or(RecvError::Corrupt)?,
+            Start::Position(position) => position,
+        };
+        Ok(())
+    }
+
+    /// The next message if there is one now.
+    pub fn try_recv(&mut self) -> Result<Observed, RecvError> {
+        if self.shared.forked() {
+            return Err(RecvError::Forked);
+        }
+        let ring = self.shared.ring();
+        match look(ring, self.cursor, &mut self.buffer) {
+            Look::Message { first, end, extent } => {
+                self.cursor = end;
+                Ok(self.observed(first, extent))
+            }
+            Look::Nothing { next } => {
+                self.cursor = next;
+                let end = ring.control.doors.end.load(Acquire);
+                let over = ring.mode().is_closed() && end != IDLE && next >= end;
+                Err(if over { RecvError::Closed } else { RecvError::Empty })
+            }
+            Look::Hole { at, .. } => {
+                self.cursor = at;
+                Err(RecvError::Empty)
+            }
+            Look::Lagged { missed, next } => {
+                self.cursor = next;
+                Err(RecvError::Lagged { missed })
+            }
+            Look::Damaged => Err(RecvError::Corrupt),
+        }
+    }
+
+    /// The next message, waiting for it as long as `timeout`. An observer leaves no trace, so that nobody can wake it: it looks again
+    /// every millisecond.
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Observed, RecvError> {
+        let patience = Patience::of(timeout);
+        loop {
+            match self.try_recv() {
+                Err(RecvError::Empty) => {}
+                result => return result,
+            }
+            let Some(nap) = patience.nap(Duration::from_millis(1)) else {
+                return Err(RecvError::Timeout);
+            };
+            std::thread::sleep(nap);
+        }
+    }
+
+    /// The next message, waiting for it.
+    pub fn recv(&mut self) -> Result<Observed, RecvError> {
+        self.recv_timeout(Duration::MAX)
+    }
+
+    /// The queue's figures.
+    pub fn stats(&self) -> QueueStats {
+        QueueStats::of(&self.shared)
+    }
+
+    fn observed(&self, position: u64, extent: Extent) -> Observed {
+        let part = |from: usize, len: usize| self.buffer.get(from..from + len).unwrap_or(&[]);
+        let event = part(extent.len(), extent.event());
+        Observed {
+            payload: part(0, extent.len()).to_vec(),
+            event: std::str::from_utf8(event)
+                .ok()
+                .filter(|event| !event.is_empty())
+                .map(str::to_owned),
+            position,
+            dead_letter: super::DeadLetter::parse(part(
+                extent.len() + extent.event(),
+                extent.trailer(),
+            )),
+        }
+    }
+}
+
+impl std::fmt::Debug for Observer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Observer")
+            .field("queue", &self.shared.name)
+            .field("position", &self.cursor)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,416 @@
+//! Sending.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::shared::{Membership, NAP, Patience, SPINS, Shared};
+use crate::error::{JoinError, SendError};
+use crate::layout::{Extent, MAX_EVENT, Role};
+use crate::ring::{Claim, Publisher, Refused};
+use crate::sync::{Relaxed, spin_loop};
+use crate::sys;
+use crate::wait::ROOM;
+
+/// The sending side. One thread at a time uses it (`&mut self`); it can be moved to another thread. Dropping it leaves the queue.
+pub struct Producer {
+    publisher: Publisher,
+    max_blocks: u64,
+    sent: u64,
+    member: Membership,
+}
+
+/// Lengths are 32 bits wide in the file.
+const MAX_LEN: u64 = u32::MAX as u64;
+
+pub(crate) fn max_message(shared: &Shared) -> usize {
+    let geometry = &shared.ring().geometry;
+    (geometry.max_message() << geometry.block_shift).min(MAX_LEN) as usize
+}
+
+impl Producer {
+    pub(crate) fn join(shared: &Arc<Shared>) -> Result<Self, JoinError> {
+        let registry = shared.registry()?;
+        registry.recover_all();
+        if shared.ring().mode().is_closed() {
+            return Err(JoinError::Closed);
+        }
+        let (row, lock) = registry.free_row()?;
+        registry.join(row, Role::Producer)?;
+        drop(registry);
+        let max_blocks = shared.ring().geometry.max_message();
+        Ok(Self {
+            publisher: Publisher::new(row),
+            max_blocks,
+            sent: 0,
+            member: Membership::new(Arc::clone(shared), row, lock),
+        })
+    }
+
+    /// Sends a message, waiting for room if the ring is full. Returns its position. When this returns, the message survives the
+    /// death of this process.
+    #[inline]
+    pub fn send(&mut self, payload: &[u8]) -> Result<u64, SendError> {
+        self.send_parts(b"", payload, b"", Patience::Forever)
+    }
+
+    /// Sends a message if there is room now, else says [`SendError::Full`].
+    #[inline]
+    pub fn try_send(&mut self, payload: &[u8]) -> Result<u64, SendError> {
+        self.send_parts(b"", payload, b"", Patience::None)
+    }
+
+    /// Sends a message, waiting for room as long as `timeout`.
+    pub fn send_timeout(&mut self, payload: &[u8], timeout: Duration) -> Result<u64, SendError> {
+        self.send_parts(b"", payload, b"", Patience::of(timeout))
+    }
+
+    /// Sends a message with an event name of at most 255 bytes, waiting for room.
+    pub fn send_event(&mut self, event: &str, payload: &[u8]) -> Result<u64, SendError> {
+        self.send_parts(event.as_bytes(), payload, b"", Patience::Forever)
+    }
+
+    /// Sends a message with an event name if there is room now, else says [`SendError::Full`].
+    pub fn try_send_event(&mut self, event: &str, payload: &[u8]) -> Result<u64, SendError> {
+        self.send_parts(event.as_bytes(), payload, b"", Patience::None)
+    }
+
+    /// Sends a message with an event name, waiting for room as long as `timeout`.
+    pub fn send_event_timeout(
+        &mut self,
+        event: &str,
+        payload: &[u8],
+        timeout: Duration,
+    ) -> Result<u64, SendError> {
+        self.send_parts(event.as_bytes(), payload, b"", Patience::of(timeout))
+    }
+
+    #[inline]
+    pub(crate) fn send_parts(
+        &mut self,
+        event: &[u8],
+        payload: &[u8],
+        trailer: &[u8],
+        patience: Patience,
+    ) -> Result<u64, SendError> {
+        let (extent, blocks) = self.measure(payload.len(), event.len(), trailer.len())?;
+        let claim = self.claim(blocks, patience)?;
+        let ring = self.member.shared.ring();
+        let index = ring.geometry.index(claim.first);
+        let mut written = ring.blocks.write(index, 0, payload);
+        if !event.is_empty() {
+            written = written.and(ring.blocks.write(index, payload.len(), event));
+        }
+        if !trailer.is_empty() {
+            written = written.and(ring.blocks.write(index, payload.len() + event.len(), trailer));
+        }
+        debug_assert!(written.is_some(), "a claim lies inside the ring");
+        ring.publish(&claim, extent);
+        self.sent(1);
+        Ok(claim.first)
+    }
+
+    /// Sends messages with few claims and one wake: all of them become visible together, unless they are more than half the ring.
+    /// Waits for room. Returns how many were sent; after an error in the middle the earlier ones are.
+    pub fn send_batch<I>(&mut self, messages: I) -> Result<usize, SendError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<[u8]>,
+    {
+        let messages: Vec<I::Item> = messages.into_iter().collect();
+        let mut rest = messages.as_slice();
+        while !rest.is_empty() {
+            let sent = self.send_some(rest)?;
+            rest = rest.get(sent..).unwrap_or(&[]);
+        }
+        Ok(messages.len())
+    }
+
+    /// Sends as many as fit into half the ring, at least one.
+    fn send_some<T: AsRef<[u8]>>(&mut self, messages: &[T]) -> Result<usize, SendError> {
+        let (mut total, mut count) = (0, 0);
+        for message in messages {
+            let (_, blocks) = self.measure(message.as_ref().len(), 0, 0)?;
+            if total + blocks > self.max_blocks {
+                break;
+            }
+            total += blocks;
+            count += 1;
+        }
+        let claim = self.claim(total, Patience::Forever)?;
+        let shared = Arc::clone(&self.member.shared);
+        let ring = shared.ring();
+        // A message that panics or changes its mind while we write leaves padding, not a hole.
+        let mut unfinished = Unfinished { shared: &shared, claim, armed: true };
+        let mut at = claim.first;
+        let mut first = None;
+        for message in messages.iter().take(count) {
+            let bytes = message.as_ref();
+            let extent = Extent::new(bytes.len(), 0, 0);
+            let blocks = ring.geometry.blocks(bytes.len() as u64);
+            if at.wrapping_add(blocks) > claim.end {
+                break;
+            }
+            ring.blocks.write(ring.geometry.index(at), 0, bytes);
+            if first.is_none() {
+                first = Some((extent, at.wrapping_add(blocks)));
+            } else {
+                ring.ready(at, extent);
+            }
+            at = at.wrapping_add(blocks);
+        }
+        if at != claim.end {
+            ring.pad(at, claim.end.wrapping_sub(at));
+        }
+        if let Some((extent, end)) = first {
+            unfinished.armed = false;
+            ring.publish(&Claim { end, ..claim }, extent);
+        }
+        drop(unfinished);
+        self.sent(count as u64);
+        Ok(count)
+    }
+
+    /// Reserves `len` bytes to be written in place, waiting for room. The bytes hold leftovers of earlier messages.
+    pub fn reserve(&mut self, len: usize) -> Result<Reservation<'_>, SendError> {
+        self.reserve_parts("", len, Patience::Forever)
+    }
+
+    /// Reserves if there is room now, else says [`SendError::Full`].
+    pub fn try_reserve(&mut self, len: usize) -> Result<Reservation<'_>, SendError> {
+        self.reserve_parts("", len, Patience::None)
+    }
+
+    /// Reserves, waiting for room as long as `timeout`.
+    pub fn reserve_timeout(
+        &mut self,
+        len: usize,
+        timeout: Duration,
+    ) -> Result<Reservation<'_>, SendError> {
+        self.reserve_parts("", len, Patience::of(timeout))
+    }
+
+    /// Reserves a message with an event name, waiting for room.
+    pub fn reserve_event(&mut self, event: &str, len: usize) -> Result<Reservation<'_>, SendError> {
+        self.reserve_parts(event, len, Patience::Forever)
+    }
+
+    pub(crate) fn reserve_parts(
+        &mut self,
+        event: &str,
+        len: usize,
+        patience: Patience,
+    ) -> Result<Reservation<'_>, SendError> {
+        let (_, blocks) = self.measure(len, event.len(), 0)?;
+        let claim = self.claim(blocks, patience)?;
+        let ring = self.member.shared.ring();
+        let index = ring.geometry.index(claim.first);
+        // SAFETY: the claim is ours until it is published, which the reservation does as its last act; one slice only.
+        let bytes = unsafe { ring.blocks.slice_mut(index, len + event.len()) };
+        let Some(bytes) = bytes else {
+            ring.pad(claim.start, claim.end.wrapping_sub(claim.start));
+            return Err(SendError::Corrupt);
+        };
+        if let Some(tail) = bytes.get_mut(len..) {
+            tail.copy_from_slice(event.as_bytes());
+        }
+        // The slice borrows from the mapping, which lives as long as the producer that the reservation borrows.
+        let bytes: *mut [u8] = bytes;
+        Ok(Reservation { claim, bytes, len, event: event.len(), producer: self })
+    }
+
+    /// The largest message that fits, in bytes, its event name included.
+    pub fn max_message(&self) -> usize {
+        max_message(&self.member.shared)
+    }
+
+    #[inline(always)]
+    fn measure(
+        &self,
+        len: usize,
+        event: usize,
+        trailer: usize,
+    ) -> Result<(Extent, u64), SendError> {
+        if event > MAX_EVENT {
+            return Err(SendError::EventTooLong);
+        }
+        let bytes = len as u64 + event as u64 + trailer as u64;
+        let blocks = self.member.shared.ring().geometry.blocks(bytes);
+        if blocks > self.max_blocks || bytes > MAX_LEN {
+            return Err(SendError::TooLarge { len: len + event, max: self.max_message() });
+        }
+        Ok((Extent::new(len, event, trailer), blocks))
+    }
+
+    #[inline(always)]
+    fn claim(&mut self, blocks: u64, patience: Patience) -> Result<Claim, SendError> {
+        if self.member.shared.forked() {
+            return Err(SendError::Forked);
+        }
+        match self.publisher.claim(self.member.shared.ring(), blocks) {
+            Ok(claim) => Ok(claim),
+            Err(refused) => self.wait_for_room(refused, blocks, patience),
+        }
+    }
+
+    #[cold]
+    fn wait_for_room(
+        &mut self,
+        refused: Refused,
+        blocks: u64,
+        patience: Patience,
+    ) -> Result<Claim, SendError> {
+        let shared = Arc::clone(&self.member.shared);
+        let ring = shared.ring();
+        let again = |publisher: &mut Publisher| match publisher.claim(ring, blocks) {
+            Ok(claim) => Some(Ok(claim)),
+            Err(Refused::Full) => None,
+            Err(Refused::Closed) => Some(Err(SendError::Closed)),
+            Err(Refused::Damaged) => Some(Err(SendError::Corrupt)),
+        };
+        match refused {
+            Refused::Closed => return Err(SendError::Closed),
+            Refused::Damaged => return Err(SendError::Corrupt),
+            Refused::Full if matches!(patience, Patience::None) => {
+                // Somebody dead may be what is in the way.
+                shared.recover_all();
+                return again(&mut self.publisher).unwrap_or(Err(SendError::Full));
+            }
+            Refused::Full => {}
+        }
+        for _ in 0..SPINS {
+            spin_loop();
+            if let Some(result) = again(&mut self.publisher) {
+                return result;
+            }
+        }
+        loop {
+            let room = &ring.control.room;
+            room.wanted.fetch_min(self.publisher.wanted_floor(ring, blocks), Relaxed);
+            let signal = ring.announce_sleep(&room.signal, ROOM);
+            if let Some(result) = again(&mut self.publisher) {
+                return result;
+            }
+            let Some(nap) = patience.nap(NAP) else { return Err(SendError::Timeout) };
+            let woken = sys::futex::wait(&room.signal, signal, nap);
+            if !woken {
+                shared.recover_all();
+            }
+            if let Some(result) = again(&mut self.publisher) {
+                return result;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn sent(&mut self, count: u64) {
+        self.sent += count;
+        let ring = self.member.shared.ring();
+        if let Some(member) = ring.members.get(self.member.row) {
+            member.hot.count.store(self.sent, Relaxed);
+        }
+        ring.wake_consumers(count.min(1 << 30) as u32, &*self.member.shared);
+    }
+}
+
+impl std::fmt::Debug for Producer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Producer")
+            .field("queue", &self.member.shared.name)
+            .field("sent", &self.sent)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A claim that is being written: padded if the writer goes away.
+struct Unfinished<'s> {
+    shared: &'s Shared,
+    claim: Claim,
+    armed: bool,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if self.armed && !self.shared.forked() {
+            self.shared.ring().pad(self.claim.start, self.claim.end.wrapping_sub(self.claim.start));
+        }
+    }
+}
+
+/// Space for a message, to be written in place. Dropped without [`commit`](Reservation::commit) it is given up: consumers skip it.
+/// Until then messages of other producers behind it wait, so be quick.
+pub struct Reservation<'p> {
+    claim: Claim,
+    bytes: *mut [u8],
+    len: usize,
+    event: usize,
+    producer: &'p mut Producer,
+}
+
+impl Reservation<'_> {
+    /// Publishes the first `len` bytes as a message; more than were reserved means all of them. Returns the message's position.
+    pub fn commit(self, len: usize) -> u64 {
+        let len = len.min(self.len);
+        let (event, whole) = (self.event, self.len);
+        let position = self.claim.first;
+        let mut this = std::mem::ManuallyDrop::new(self);
+        if this.producer.member.shared.forked() {
+            return position;
+        }
+        if event != 0 {
+            // SAFETY: the reservation's own bytes, still exclusively ours.
+            let bytes = unsafe { &mut *this.bytes };
+            bytes.copy_within(whole..whole + event, len);
+        }
+        let claim = this.claim;
+        this.producer.member.shared.ring().publish(&claim, Extent::new(len, event, 0));
+        this.producer.sent(1);
+        position
+    }
+
+    /// Gives the space up, as dropping it does.
+    pub fn abort(self) {}
+
+    /// Where the message will be.
+    pub fn position(&self) -> u64 {
+        self.claim.first
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        let shared = &self.producer.member.shared;
+        if !shared.forked() {
+            let ring = shared.ring();
+            ring.pad(self.claim.start, self.claim.end.wrapping_sub(self.claim.start));
+            // Whoever waits behind it can go on.
+            ring.wake_consumers(1, &**shared);
+        }
+    }
+}
+
+impl Deref for Reservation<'_> {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the reservation's own bytes; shared while `self` is.
+        let bytes = unsafe { &*self.bytes };
+        bytes.get(..self.len).unwrap_or(&[])
+    }
+}
+
+impl DerefMut for Reservation<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the reservation's own bytes; exclusive while `self` is.
+        let bytes = unsafe { &mut *self.bytes };
+        bytes.get_mut(..self.len).unwrap_or(&mut [])
+    }
+}
+
+impl std::fmt::Debug for Reservation<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reservation")
+            .field("position", &self.claim.first)
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}

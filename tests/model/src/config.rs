@@ -1,0 +1,166 @@
+//! What is played: who takes part, what they send, how many may die, and which mistake is planted.
+
+use crate::words::{Id, Pos};
+
+/// Claims that a producer makes, the last one first; a claim is the lengths of its messages in blocks. More than one
+/// length is a batch.
+pub type Claims = &'static [&'static [u8]];
+
+/// One configuration of the model.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// For the table.
+    pub name: &'static str,
+    /// Blocks of the ring, at most [`crate::state::BLOCKS`].
+    pub blocks: u8,
+    /// Claims still to make, per producer; its length is the number of producers.
+    pub quota: &'static [u8],
+    /// What a producer claims when it has `k` claims to go: `claims[k - 1]`.
+    pub claims: Claims,
+    /// Members of the group, at most 2. Without any the group exists from the start and the observer serves it.
+    pub consumers: u8,
+    /// Somebody who only repairs and, where there are no consumers, takes messages in one step each.
+    pub observer: bool,
+    /// How many actors may be killed.
+    pub crashes: u8,
+    /// How often a message may be given back.
+    pub retries: u8,
+    /// How many messages a consumer may hold at a time, at most 2.
+    pub hold: u8,
+    /// How many consumers may leave.
+    pub quits: u8,
+    /// Whether producers leave when they have sent everything.
+    pub leave: bool,
+    /// The planted mistake.
+    pub bug: Option<Bug>,
+    /// Count states that differ in the numbering of equal actors once.
+    pub symmetry: bool,
+}
+
+impl Config {
+    /// A small default to start from.
+    pub fn new(name: &'static str) -> Self {
+        Config {
+            name,
+            blocks: 2,
+            quota: &[1],
+            claims: &[&[1], &[1], &[1], &[1]],
+            consumers: 0,
+            observer: false,
+            crashes: 0,
+            retries: 0,
+            hold: 1,
+            quits: 0,
+            leave: true,
+            bug: None,
+            symmetry: true,
+        }
+    }
+
+    /// Whether this mistake is planted.
+    pub fn has(&self, bug: Bug) -> bool {
+        self.bug == Some(bug)
+    }
+
+    /// Number of producers.
+    pub fn producers(&self) -> Id {
+        self.quota.len() as Id
+    }
+
+    /// Rows of consumers.
+    pub fn consumer_ids(&self) -> std::ops::Range<Id> {
+        self.producers()..self.producers() + self.consumers
+    }
+
+    /// Everybody.
+    pub fn actors(&self) -> Id {
+        self.producers() + self.consumers + Id::from(self.observer)
+    }
+
+    /// Whether every claim is one block. Then lengths are known without looking, and looks at them are not steps.
+    pub fn uniform(&self) -> bool {
+        self.claims.iter().all(|claim| *claim == [1])
+    }
+
+    /// Index of a position's block.
+    pub fn index(&self, position: Pos) -> usize {
+        usize::from(position % self.blocks)
+    }
+
+    /// Lap of a position, from one.
+    pub fn lap(&self, position: Pos) -> u8 {
+        position / self.blocks + 1
+    }
+
+    /// Position at `index` in `lap`.
+    pub fn position(&self, lap: u8, index: usize) -> Pos {
+        (lap - 1) * self.blocks + index as Pos
+    }
+}
+
+/// Mistakes to plant. Each must be caught; see `tests/protocol.rs`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bug {
+    /// A newcomer goes to Shared without a look at what the sole producer announced.
+    NewcomerIgnoresAnnouncement,
+    /// A newcomer reads the announcement first and writes the mode after.
+    NewcomerReadsBeforeMode,
+    /// A sole producer does not read the mode again after it announced.
+    FormerDoesNotReread,
+    /// A former that finds itself the owner of a claim made on its behalf begins anew.
+    FormerDropsClaim,
+    /// The mode word says Sole(me) and not since when.
+    ModeWithoutEpoch,
+    /// A former that claims in the midst of a switch moves tail by CAS from its position, where tail never was.
+    FormerLeavesTail,
+    /// A stamp of a later lap is taken for a free one.
+    LaterLapIsFree,
+    /// A fresh row says that position 0 was announced.
+    FreshRowSaysZero,
+    /// A claim is made without a name on it.
+    ClaimWithoutOwner,
+    /// A helper trusts the row without a second look at the stamp.
+    HelperDoesNotRecheck,
+    /// A wrapping claim writes its PAD first and the message after.
+    PadFirst,
+    /// A batch publishes its first message first.
+    BatchInOrder,
+    /// Repair leaves the claim of a dead producer as it is.
+    RepairDoesNotPad,
+    /// Repair pads only claims that have a stamp; a dead sole producer's has none yet.
+    RepairIgnoresUnstamped,
+    /// Repair frees the row before it pads.
+    RepairFreesRowFirst,
+    /// The last producer left runs alone without being told where: its claims begin at its own old frontier.
+    ProducerDoesNotRescan,
+    /// A group that joins does not look at the gate again.
+    JoinerDoesNotReread,
+    /// A group that died in joining counts as one that had joined.
+    JoinerDiesConfirmed,
+    /// Nobody makes the former's messages explicit.
+    ConversionSkipped,
+    /// A newcomer to a group reads the announcement first and writes the mode after.
+    ConversionBeforeMode,
+    /// A sole consumer does not read the mode again after it announced.
+    ConsumerDoesNotReread,
+    /// Ack moves the floor first and writes ACKED after.
+    AckAfterFloor,
+    /// The floor is moved by a plain store.
+    FloorByStore,
+    /// Giving back does not tell the others.
+    RetryWithoutRewind,
+    /// Giving back tells the others first.
+    RewindBeforeFree,
+    /// Repair tells the others only if it has freed something itself.
+    RepairRewindsIfFreed,
+    /// Repair leaves TAKEN words of a dead consumer.
+    RepairDoesNotFree,
+    /// Repair frees words below the floor, too.
+    RepairFreesBelowFloor,
+    /// Repair rewinds the others while a switch is half done.
+    RepairRewindsBeforeSwitch,
+    /// A consumer runs alone again though others hold messages.
+    SoleAmongOthers,
+    /// A former that acks out of order does not make the group explicit.
+    AckOutOfOrder,
+}

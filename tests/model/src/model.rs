@@ -1,0 +1,266 @@
+//! Who may do what when.
+
+use crate::actor::{Actor, Pc};
+use crate::config::Config;
+use crate::publish::Turn;
+use crate::room::{beyond, has_room};
+use crate::state::State;
+use crate::words::{Id, NOBODY, Pos};
+use stateright::{Model, Property};
+
+/// The protocol, as stateright sees it.
+#[derive(Clone, Debug)]
+pub struct Protocol(pub Config);
+
+/// What an actor does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Move {
+    /// The access that its `pc` names.
+    Step,
+    /// Consumer: looks at the stamp under its cursor.
+    Look,
+    /// Consumer: sees that something was given back.
+    Rewound,
+    /// Consumer: acks the message here.
+    Ack(Pos),
+    /// Consumer: gives the message here back.
+    Retry(Pos),
+    /// Sole consumer: makes its group explicit.
+    Explicit,
+    /// Consumer: tries to be alone again.
+    Alone,
+    /// Consumer: brings the floor along.
+    Floor,
+    /// Consumer: leaves.
+    Quit,
+    /// Observer: takes and acks the next message.
+    Serve,
+    /// Takes the registry lock to repair this one.
+    Repair(Id),
+    /// Is killed.
+    Die,
+}
+
+/// Who does what.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Action {
+    /// Who.
+    pub who: Id,
+    /// What.
+    pub what: Move,
+}
+
+/// What everybody may do but die.
+pub fn moves(cfg: &Config, s: &State, mut add: impl FnMut(Id, Move)) {
+    for id in 0..cfg.actors() {
+        moves_of(cfg, s, id, |what| add(id, what));
+    }
+}
+
+fn moves_of(cfg: &Config, s: &State, id: Id, mut add: impl FnMut(Move)) {
+    let unlocked = s.registry == NOBODY;
+    let producers = 0..cfg.producers();
+    match s.actor(id).pc {
+        Pc::Gone | Pc::Dead | Pc::Idle => {}
+        Pc::Join if unlocked => {
+            // A joiner repairs every row of its kind on its way.
+            let kind = if id < cfg.producers() { producers } else { cfg.consumer_ids() };
+            let mut dead = s.dead(kind).peekable();
+            if dead.peek().is_none() {
+                add(Move::Step);
+            }
+            dead.for_each(|dead| add(Move::Repair(dead)));
+        }
+        Pc::Leave if unlocked => add(Move::Step),
+        Pc::Join | Pc::Leave => {}
+        Pc::Full { start } => {
+            let movable = beyond(cfg, s, s.group.floor).is_some();
+            if movable || has_room(cfg, s, start, s.actor(id).left) {
+                add(Move::Step);
+            }
+            repairs(cfg, s, add);
+        }
+        Pc::AwaitTail { start, .. } => {
+            if s.tail != start {
+                add(Move::Step);
+            }
+            repairs(cfg, s, add);
+        }
+        Pc::Poll => polls(cfg, s, id, add),
+        _ => add(Move::Step),
+    }
+}
+
+/// One that waits looks for dead ones.
+fn repairs(cfg: &Config, s: &State, mut add: impl FnMut(Move)) {
+    if s.registry == NOBODY {
+        s.dead(0..cfg.actors()).for_each(|dead| add(Move::Repair(dead)));
+    }
+}
+
+/// A consumer between two messages, or the observer. It looks only where something is to be seen: a look that finds
+/// nothing leaves everything as it was. So does a look at an unchanged `rewinds`; skipping it is having looked early.
+fn polls(cfg: &Config, s: &State, id: Id, mut add: impl FnMut(Move)) {
+    let mut state = *s;
+    let turn = Turn { cfg, s: &mut state, me: id };
+    if id == cfg.producers() + cfg.consumers {
+        if cfg.consumers == 0 && turn.can_serve() {
+            add(Move::Serve);
+        }
+        return repairs(cfg, s, add);
+    }
+    let actor = s.actor(id);
+    let holding = actor.holds().count();
+    let unlocked = s.registry == NOBODY;
+    let alone = actor.sole == 1;
+    // Alone, it acks in order; anything else needs explicit claim words.
+    let ackable = if alone { 1 } else { 2 };
+    actor.holds().take(ackable).for_each(|at| add(Move::Ack(at)));
+    if alone && unlocked && (holding == 2 || (holding == 1 && s.retries > 0)) {
+        add(Move::Explicit);
+    }
+    if !alone && s.retries > 0 {
+        actor.holds().for_each(|at| add(Move::Retry(at)));
+    }
+    if holding == usize::from(cfg.hold) {
+        return;
+    }
+    if !alone && actor.seen != s.group.rewinds {
+        add(Move::Rewound);
+    }
+    if turn.sees_something() {
+        add(Move::Look);
+    }
+    if unlocked && turn.may_be_alone() {
+        add(Move::Alone);
+    }
+    if holding == 0 && turn.floor_lags() {
+        add(Move::Floor);
+    }
+    if unlocked && holding == 0 && s.quits > 0 {
+        add(Move::Quit);
+    }
+    repairs(cfg, s, add);
+}
+
+/// Whether a kill of this actor makes a difference. One that has not joined yet leaves nothing behind.
+fn mortal(s: &State, id: Id) -> bool {
+    !matches!(s.actor(id).pc, Pc::Gone | Pc::Dead | Pc::Join)
+}
+
+fn die(s: &mut State, id: Id) {
+    s.crashes -= 1;
+    if s.registry == id {
+        s.registry = NOBODY;
+    }
+    let pc = if s.row(id).active { Pc::Dead } else { Pc::Gone };
+    s.actors[usize::from(id)] = Actor::new(pc);
+}
+
+/// Carries an action out.
+pub fn act(cfg: &Config, s: &mut State, action: Action) {
+    let mut turn = Turn { cfg, s, me: action.who };
+    match action.what {
+        Move::Step => step(&mut turn),
+        Move::Look => turn.look(),
+        Move::Rewound => turn.look_again(),
+        Move::Ack(at) => turn.ack(at),
+        Move::Retry(at) => turn.retry(at),
+        Move::Explicit => turn.make_explicit(),
+        Move::Alone => {
+            turn.lock();
+            turn.go(Pc::SoleCheck);
+        }
+        Move::Floor => turn.room_step(Pc::FloorLook),
+        Move::Quit => turn.quit(),
+        Move::Serve => turn.serve(),
+        Move::Repair(dead) => turn.begin_repair(dead),
+        Move::Die => die(s, action.who),
+    }
+}
+
+fn step(turn: &mut Turn<'_>) {
+    let pc = turn.actor().pc;
+    match pc {
+        Pc::Join => turn.join(),
+        Pc::Leave => turn.leave(),
+        Pc::Repair { dead, stage, freed } => turn.repair_step(dead, stage, freed),
+        Pc::PadLate { at, blocks } => turn.pad_late(at, blocks),
+        Pc::Full { .. }
+        | Pc::GateRead(_)
+        | Pc::GateScan { .. }
+        | Pc::GateWalk { .. }
+        | Pc::GateExtent { .. }
+        | Pc::GateRecheck { .. }
+        | Pc::GatePut { .. }
+        | Pc::GateRescan { .. }
+        | Pc::FloorLook
+        | Pc::FloorCas { .. } => turn.room_step(pc),
+        Pc::JoinMode
+        | Pc::SwitchMode { .. }
+        | Pc::SwitchRead { .. }
+        | Pc::SwitchTail { .. }
+        | Pc::SwitchStamp { .. }
+        | Pc::SwitchCas { .. }
+        | Pc::SwitchDone { .. }
+        | Pc::LeaveTail
+        | Pc::LeaveMode
+        | Pc::LeaveRow => turn.member_step(pc),
+        Pc::ReadRewinds
+        | Pc::ReadFloor
+        | Pc::ConsumerAnnounce
+        | Pc::ConsumerMode
+        | Pc::ReadClaim
+        | Pc::Take { .. }
+        | Pc::RetryRewind
+        | Pc::RetryFree { .. }
+        | Pc::AckLate { .. } => turn.consume_step(pc),
+        Pc::GroupState
+        | Pc::GroupGate
+        | Pc::GroupWrite { .. }
+        | Pc::GroupReread { .. }
+        | Pc::GroupFloor { .. }
+        | Pc::GroupActive
+        | Pc::GroupMode { .. }
+        | Pc::GroupAnnounced { .. }
+        | Pc::ConvertFloor { .. }
+        | Pc::ConvertLook { .. }
+        | Pc::ConvertCas { .. }
+        | Pc::ConvertDone { .. }
+        | Pc::SoleCheck
+        | Pc::SoleMode
+        | Pc::QuitMode
+        | Pc::QuitRow => turn.group_step(pc),
+        _ => turn.publish_step(pc),
+    }
+}
+
+impl Model for Protocol {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        let mut state = State::new(&self.0);
+        crate::symmetry::canonical(&self.0, &mut state);
+        vec![state]
+    }
+
+    fn actions(&self, s: &State, actions: &mut Vec<Action>) {
+        moves(&self.0, s, |who, what| actions.push(Action { who, what }));
+        if s.crashes > 0 {
+            let mortals = (0..self.0.actors()).filter(|id| mortal(s, *id));
+            actions.extend(mortals.map(|who| Action { who, what: Move::Die }));
+        }
+    }
+
+    fn next_state(&self, s: &State, action: Action) -> Option<State> {
+        let mut next = *s;
+        act(&self.0, &mut next, action);
+        crate::symmetry::canonical(&self.0, &mut next);
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        crate::properties::all(&self.0)
+    }
+}

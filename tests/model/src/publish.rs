@@ -1,0 +1,286 @@
+//! docs/design.md section 4: how a producer claims and publishes.
+
+use crate::actor::{Actor, Pc, Plan};
+use crate::config::{Bug, Config};
+use crate::state::{Fate, Message, SLOTS, State};
+use crate::words::{Id, Mode, NOBODY, Pos, Stage, Stamp};
+
+/// A step of one actor in the making.
+pub struct Turn<'a> {
+    /// What is played.
+    pub cfg: &'a Config,
+    /// The state before, and in the end after.
+    pub s: &'a mut State,
+    /// Whose turn it is.
+    pub me: Id,
+}
+
+/// A claim: `[start, end)`, of which the messages begin at `first`.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// Where the claim begins.
+    pub start: Pos,
+    /// Where its first message begins: `start`, or the next lap.
+    pub first: Pos,
+    /// Where it ends.
+    pub end: Pos,
+    /// Lengths of the messages.
+    pub lengths: &'static [u8],
+}
+
+impl Span {
+    /// The claim that a producer with `left` claims to go makes at `start`.
+    pub fn new(cfg: &Config, left: u8, start: Pos) -> Self {
+        let lengths = cfg.claims[usize::from(left) - 1];
+        let total: u8 = lengths.iter().sum();
+        let rest = cfg.blocks - start % cfg.blocks;
+        let first = if total > rest { start + rest } else { start };
+        Span { start, first, end: first + total, lengths }
+    }
+
+    /// Blocks claimed.
+    pub fn blocks(&self) -> u8 {
+        self.end - self.start
+    }
+
+    /// Where the messages lie, with their lengths.
+    fn messages(&self) -> impl DoubleEndedIterator<Item = (Pos, u8)> {
+        let first = self.first;
+        let lengths = self.lengths;
+        (0..lengths.len()).map(move |k| (first + lengths[..k].iter().sum::<u8>(), lengths[k]))
+    }
+
+    /// The entries of the claim in the order in which they are finished: `(position, length, message)`. The entry at
+    /// `start` comes last, since it is the one that publishes the rest.
+    fn entries(&self, cfg: &Config) -> Vec<(Pos, u8, bool)> {
+        let mut entries: Vec<_> = self.messages().map(|(at, length)| (at, length, true)).collect();
+        if !cfg.has(Bug::BatchInOrder) {
+            entries.reverse();
+        }
+        if self.first != self.start {
+            let pad = (self.start, self.first - self.start, false);
+            entries.insert(if cfg.has(Bug::PadFirst) { 0 } else { entries.len() }, pad);
+        }
+        entries
+    }
+}
+
+/// The first message of the claim that a producer makes with `left` claims to go.
+fn first_message(cfg: &Config, producer: Id, left: u8) -> Message {
+    let before: usize = cfg.claims[..usize::from(left) - 1].iter().map(|claim| claim.len()).sum();
+    producer * SLOTS as u8 + before as u8
+}
+
+impl Turn<'_> {
+    /// The actor whose turn it is.
+    pub fn actor(&mut self) -> &mut Actor {
+        &mut self.s.actors[usize::from(self.me)]
+    }
+
+    /// What it does next.
+    pub fn go(&mut self, pc: Pc) {
+        self.actor().pc = pc;
+    }
+
+    fn span(&mut self, start: Pos) -> Span {
+        Span::new(self.cfg, self.s.actor(self.me).left, start)
+    }
+
+    /// Between two claims. A producer that knows the frontier begins with it, others look for it.
+    pub fn begin_claim(&mut self) {
+        let actor = *self.actor();
+        match actor {
+            Actor { left: 0, .. } => self.go(if self.cfg.leave { Pc::Leave } else { Pc::Idle }),
+            Actor { sole: 0, .. } => self.go(Pc::ReadMode),
+            Actor { sole: word, next: start, .. } => self.room(Plan { word, start, old: Stamp::default() }),
+        }
+    }
+
+    fn room(&mut self, plan: Plan) {
+        if self.span(plan.start).end <= self.actor().limit {
+            self.announce(plan);
+        } else {
+            self.go(Pc::GateRead(plan));
+        }
+    }
+
+    /// There is room. A store of the value that is there already is not a step.
+    pub fn announce(&mut self, plan: Plan) {
+        let blocks = self.span(plan.start).blocks();
+        let known = self.s.row(self.me).blocks == blocks;
+        self.go(if known { Pc::Announce(plan) } else { Pc::WriteBlocks(plan) });
+    }
+
+    /// One step of publishing.
+    pub fn publish_step(&mut self, pc: Pc) {
+        match pc {
+            Pc::ReadMode => {
+                let word = if self.s.mode == Mode::Sole(self.me) { self.s.epoch } else { 0 };
+                self.go(Pc::ReadTail { word });
+            }
+            Pc::ReadTail { word } => self.go(Pc::ReadStamp { word, start: self.s.tail }),
+            Pc::AwaitTail { word, .. } => self.go(Pc::ReadStamp { word, start: self.s.tail }),
+            Pc::ReadStamp { word, start } => self.read_stamp(word, start),
+            Pc::ReadExtent { word, start } => {
+                // No second look at the stamp: while tail stands at `start` nobody claims a lap further on, and if
+                // it does not, the CAS fails.
+                let end = start + self.s.extents[self.cfg.index(start)];
+                self.go(Pc::MoveTail { word, start, end });
+            }
+            Pc::ReadRow { word, start, stamp } => {
+                let end = start + self.s.row(stamp.owner() % NOBODY).blocks;
+                let trusting = self.cfg.has(Bug::HelperDoesNotRecheck);
+                self.go(if trusting {
+                    Pc::MoveTail { word, start, end }
+                } else {
+                    Pc::Recheck { word, start, stamp, end }
+                });
+            }
+            Pc::Recheck { word, start, stamp, end } => {
+                let same = self.s.stamps[self.cfg.index(start)] == stamp;
+                self.go(if same { Pc::MoveTail { word, start, end } } else { Pc::ReadStamp { word, start } });
+            }
+            Pc::MoveTail { word, start, end } => {
+                if self.s.tail == start {
+                    self.s.tail = end;
+                }
+                self.go(Pc::ReadTail { word });
+            }
+            Pc::WriteBlocks(plan) => {
+                let blocks = self.span(plan.start).blocks();
+                self.s.rows[usize::from(self.me)].blocks = blocks;
+                self.go(Pc::Announce(plan));
+            }
+            Pc::Announce(plan) => self.put_announcement(plan),
+            Pc::CheckMode { word, start } => self.check_mode(word, start),
+            Pc::Restamp { start } => self.restamp(start),
+            Pc::Cas(plan) => self.cas(plan),
+            Pc::Bump { start } => {
+                // By maximum and not by CAS: a former in the midst of a switch claims where tail has not come yet.
+                let end = self.span(start).end;
+                if !self.cfg.has(Bug::FormerLeavesTail) {
+                    self.s.tail = self.s.tail.max(end);
+                } else if self.s.tail == start {
+                    self.s.tail = end;
+                }
+                self.go(Pc::Publish { start, done: 0 });
+            }
+            Pc::Publish { start, done } => self.finish_entry(start, done),
+            other => unreachable!("not a step of publishing: {other:?}"),
+        }
+    }
+
+    fn read_stamp(&mut self, word: u8, start: Pos) {
+        let stamp = self.s.stamps[self.cfg.index(start)];
+        let lap = self.cfg.lap(start);
+        let later = stamp.lap() > lap;
+        if stamp.lap() < lap || (later && self.cfg.has(Bug::LaterLapIsFree)) {
+            self.room(Plan { word, start, old: stamp });
+        } else if later {
+            // Tail moved on long ago; until it shows, another look sees the same.
+            self.go(if self.s.tail == start { Pc::AwaitTail { word, start } } else { Pc::ReadTail { word } });
+        } else if self.cfg.uniform() {
+            self.go(Pc::MoveTail { word, start, end: start + 1 });
+        } else if stamp.stage() == Stage::Claimed {
+            self.go(Pc::ReadRow { word, start, stamp });
+        } else {
+            self.go(Pc::ReadExtent { word, start });
+        }
+    }
+
+    fn put_announcement(&mut self, plan: Plan) {
+        self.s.rows[usize::from(self.me)].announced = plan.start;
+        if plan.word == 0 {
+            self.go(Pc::Cas(plan));
+        } else if self.cfg.has(Bug::FormerDoesNotReread) {
+            self.claim_alone(plan.word, plan.start);
+        } else {
+            self.go(Pc::CheckMode { word: plan.word, start: plan.start });
+        }
+    }
+
+    fn claim_alone(&mut self, word: u8, start: Pos) {
+        let end = self.span(start).end;
+        let actor = self.actor();
+        (actor.sole, actor.next) = (word, end);
+        self.go(Pc::Publish { start, done: 0 });
+    }
+
+    fn check_mode(&mut self, word: u8, start: Pos) {
+        let epoch = self.s.epoch == word || self.cfg.has(Bug::ModeWithoutEpoch);
+        if self.s.mode == Mode::Sole(self.me) && epoch {
+            return self.claim_alone(word, start);
+        }
+        let actor = self.actor();
+        (actor.sole, actor.next) = (0, 0);
+        let dropping = self.cfg.has(Bug::FormerDropsClaim);
+        self.go(if dropping { Pc::ReadMode } else { Pc::Restamp { start } });
+    }
+
+    /// Solitude ended with an announcement out: the claim is still there, or mine already, or lost.
+    fn restamp(&mut self, start: Pos) {
+        let old = self.s.stamps[self.cfg.index(start)];
+        let lap = self.cfg.lap(start);
+        if old.lap() < lap {
+            self.go(Pc::Cas(Plan { word: 0, start, old }));
+        } else if old == Stamp::claimed(lap, self.me) {
+            self.go(Pc::Bump { start });
+        } else {
+            self.go(Pc::ReadMode);
+        }
+    }
+
+    fn cas(&mut self, plan: Plan) {
+        let start = plan.start;
+        let index = self.cfg.index(start);
+        let mine = Stamp::claimed(self.cfg.lap(start), self.me);
+        if self.s.stamps[index] == plan.old {
+            let anonymous = self.cfg.has(Bug::ClaimWithoutOwner);
+            self.s.stamps[index] = if anonymous { Stamp::claimed(mine.lap(), NOBODY) } else { mine };
+            self.go(Pc::Bump { start });
+        } else if self.s.stamps[index] == mine {
+            self.go(Pc::Bump { start });
+        } else {
+            self.go(Pc::ReadTail { word: 0 });
+        }
+    }
+
+    /// Payload, extent and stamp of one entry in one step: nobody else touches payload and extent of a block whose
+    /// claim is mine, so their stores commute with every step of others up to the stamp's. That this is so, is itself
+    /// checked in every state in which a claim is held ("nothing in use is overwritten").
+    fn finish_entry(&mut self, start: Pos, done: u8) {
+        let span = self.span(start);
+        let entries = span.entries(self.cfg);
+        let (at, length, message) = entries[usize::from(done)];
+        let lap = self.cfg.lap(at);
+        let left = self.s.actor(self.me).left;
+        let id = first_message(self.cfg, self.me, left);
+        if message {
+            let which = span.messages().position(|(begin, _)| begin == at).expect("an entry of the claim") as u8;
+            for block in at..at + length {
+                self.s.payload[self.cfg.index(block)] = id + which;
+            }
+        }
+        let index = self.cfg.index(at);
+        self.s.extents[index] = length;
+        self.s.stamps[index] = if message { Stamp::ready(lap) } else { Stamp::pad(lap) };
+        if usize::from(done) + 1 < entries.len() {
+            return self.go(Pc::Publish { start, done: done + 1 });
+        }
+        for (message, (at, _)) in (id..).zip(span.messages()) {
+            self.committed(message, at);
+        }
+        self.actor().left -= 1;
+        self.begin_claim();
+    }
+
+    fn committed(&mut self, message: Message, at: Pos) {
+        let slot = usize::from(message) % SLOTS;
+        let own = usize::from(message) - slot;
+        let earlier = self.s.fates[own + slot + 1..own + SLOTS].iter();
+        if earlier.filter_map(|fate| fate.owed()).any(|position| position > at) {
+            self.s.broken = crate::state::Broken::Order;
+        }
+        self.s.fates[usize::from(message)] = Fate::Committed(at);
+    }
+}
