@@ -146,9 +146,14 @@ mod modelled {
         pub fn read(&self, index: usize) -> u64 {
             self.0[index].cell.with(|cell| unsafe { *cell })
         }
-        /// A value that may be overwritten meanwhile.
-        pub fn read_racy(&self, index: usize) -> u64 {
-            self.0[index].word.load(Relaxed)
+        /// Bytes that may be overwritten meanwhile.
+        pub fn copy_racy(&self, index: usize, offset: usize, to: &mut [u8]) -> Option<()> {
+            assert_eq!(offset, 0);
+            for (block, bytes) in self.0.get(index..)?.iter().zip(to.chunks_mut(8)) {
+                let value = block.word.load(Relaxed).to_le_bytes();
+                bytes.copy_from_slice(value.get(..bytes.len())?);
+            }
+            Some(())
         }
     }
 }

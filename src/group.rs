@@ -60,6 +60,9 @@ pub(crate) struct Reader {
     again: RefCell<VecDeque<Taken>>,
     /// Messages taken and not yet settled.
     pub held: Cell<u64>,
+    /// Sole, no filter, nothing to be delivered again: `take_fast` may be used.
+    fast: Cell<bool>,
+    plain: bool,
 }
 
 /// A group's word for a message of a lap.
@@ -167,8 +170,15 @@ pub(crate) fn make_explicit(ring: &Ring, group: usize, former: usize, state: u64
 }
 
 impl Reader {
-    /// A member's view at its group's floor. `cursor` is where a lossy reader starts.
-    pub(crate) fn new(ring: &Ring, row: usize, group: usize, kind: Kind, cursor: u64) -> Self {
+    /// A member's view from `cursor`. `plain`: it takes every message as it comes.
+    pub(crate) fn new(
+        ring: &Ring,
+        row: usize,
+        group: usize,
+        kind: Kind,
+        cursor: u64,
+        plain: bool,
+    ) -> Self {
         let rewinds = ring
             .groups
             .get(group)
@@ -185,6 +195,8 @@ impl Reader {
             early: RefCell::default(),
             again: RefCell::default(),
             held: Cell::new(0),
+            fast: Cell::new(false),
+            plain,
         }
     }
 
@@ -202,8 +214,26 @@ impl Reader {
         self.cursor.set(position);
     }
 
+    /// A sole member's usual case: the next message is there. `None` says nothing but that `take` must look closer.
+    #[inline(always)]
+    pub(crate) fn take_fast(&self, ring: &Ring, group: &Group) -> Option<Taken> {
+        if !self.fast.get() {
+            return None;
+        }
+        let first = self.cursor.get();
+        let (extent, blocks) = ring.message_at(first)?;
+        let end = first.wrapping_add(blocks);
+        if !self.announce_and_look(ring, group, end) {
+            return None;
+        }
+        self.cursor.set(end);
+        let from = self.chain.replace(end);
+        self.held.set(self.held.get() + 1);
+        Some(Taken { from, first, end, extent, count: 1 })
+    }
+
     /// The next message that `accept` lets through; messages that it does not are acked on the way.
-    #[inline]
+    #[cold]
     pub(crate) fn take(
         &self,
         ring: &Ring,
@@ -319,7 +349,7 @@ impl Reader {
             if accept(position, extent) {
                 return Ok(taken);
             }
-            self.ack_shared(ring, &taken);
+            self.ack_shared(ring, taken);
         }
         self.take_shared(ring, group, accept)
     }
@@ -327,6 +357,7 @@ impl Reader {
     /// Messages that the filter passed over since the last one in hand were ours too: they are acked by word now.
     fn end_solitude(&self, ring: &Ring) {
         self.sole.set(0);
+        self.fast.set(false);
         self.mark_acked(ring, self.chain.get(), self.cursor.get());
         self.chain.set(self.cursor.get());
         help_floor(ring, self.group);
@@ -359,7 +390,9 @@ impl Reader {
         if self.kind == Kind::Named {
             return None;
         }
-        let mut taken = self.again.borrow_mut().pop_front()?;
+        let mut again = self.again.borrow_mut();
+        let mut taken = again.pop_front()?;
+        self.fast.set(self.plain && again.is_empty());
         taken.count += 1;
         self.held.set(self.held.get() + 1);
         Some(taken)
@@ -425,7 +458,7 @@ impl Reader {
             if accept(position, extent) {
                 return Ok(taken);
             }
-            self.ack_shared(ring, &taken);
+            self.ack_shared(ring, taken);
         }
         Err(Pause::Damaged)
     }
@@ -440,11 +473,12 @@ impl Reader {
         self.floor.set(floor);
         self.rewinds.set(group.info.rewinds.load(order!("rewinds.load", Acquire)));
         self.sole.set(mode.0);
+        self.fast.set(self.plain);
     }
 
     /// Acks a message. When this says `Done` it is in shared memory: no crash brings the message back.
-    #[inline]
-    pub(crate) fn ack(&self, ring: &Ring, taken: &Taken) -> Settled {
+    #[inline(always)]
+    pub(crate) fn ack(&self, ring: &Ring, taken: Taken) -> Settled {
         let Some(group) = ring.groups.get(self.group) else {
             return Settled::Done { moved: false };
         };
@@ -466,7 +500,7 @@ impl Reader {
     }
 
     #[cold]
-    fn ack_slowly(&self, ring: &Ring, group: &Group, taken: &Taken, sole: bool) -> Settled {
+    fn ack_slowly(&self, ring: &Ring, group: &Group, taken: Taken, sole: bool) -> Settled {
         if self.kind != Kind::Named {
             self.held.set(self.held.get() - 1);
             self.early.borrow_mut().insert(taken.from, taken.end);
@@ -495,7 +529,7 @@ impl Reader {
     }
 
     /// True if the floor moved.
-    fn ack_shared(&self, ring: &Ring, taken: &Taken) -> bool {
+    fn ack_shared(&self, ring: &Ring, taken: Taken) -> bool {
         self.held.set(self.held.get() - 1);
         self.mark_acked(ring, taken.from, taken.first);
         if let Some(word) = ring.claim_word(self.group, taken.first) {
@@ -506,13 +540,14 @@ impl Reader {
     }
 
     /// Gives a message back; it is delivered again, with its count kept. `undelivered`: the application never saw it.
-    pub(crate) fn give_back(&self, ring: &Ring, taken: &Taken, undelivered: bool) -> Settled {
+    pub(crate) fn give_back(&self, ring: &Ring, taken: Taken, undelivered: bool) -> Settled {
         let Some(group) = ring.groups.get(self.group) else {
             return Settled::Done { moved: false };
         };
         if self.kind != Kind::Named {
             self.held.set(self.held.get() - 1);
-            self.again.borrow_mut().push_back(*taken);
+            self.again.borrow_mut().push_back(taken);
+            self.fast.set(false);
             return Settled::Done { moved: false };
         }
         if self.sole.get() != 0

@@ -129,6 +129,20 @@ impl<'a> Ring<'a> {
         self.control.doors.mode.store(mode.0, order!("mode.store", Release));
     }
 
+    /// The message at a position, if there is a finished one: the fast half of `span`.
+    #[inline(always)]
+    pub(crate) fn message_at(&self, position: u64) -> Option<(Extent, u64)> {
+        let entry = self.entry(position);
+        let ready = stamp::word(self.lap(position), 0, stamp::READY);
+        if entry.stamp.load(order!("message.stamp", Acquire)) != ready {
+            return None;
+        }
+        let extent = Extent(entry.extent.load(order!("message.extent", Acquire)));
+        let blocks = self.geometry.blocks(extent.bytes());
+        (self.geometry.index(position) as u64 + blocks <= self.geometry.ring())
+            .then_some((extent, blocks))
+    }
+
     /// What lies at a position. The extent of a message that the caller does not lease can be that of a later lap: he checks
     /// afterwards that the position had not been passed.
     #[inline]
@@ -374,8 +388,17 @@ impl Publisher {
         Self { row, tail: 0, limit: 0, sole: 0 }
     }
 
-    /// Claims contiguous blocks. What is claimed must be published or padded: others wait for it.
+    /// A sole producer's usual case: there is room. `None` says nothing but that `claim` must look closer; it does so even if the
+    /// claim stands announced already, since it announces the same one again.
     #[inline(always)]
+    pub(crate) fn claim_fast(&mut self, ring: &Ring, blocks: u64) -> Option<Claim> {
+        let claim = ring.place(self.tail, blocks);
+        let usual =
+            self.sole != 0 && claim.end <= self.limit && self.announce_and_look(ring, &claim);
+        usual.then_some(claim)
+    }
+
+    /// Claims contiguous blocks. What is claimed must be published or padded: others wait for it.
     pub(crate) fn claim(&mut self, ring: &Ring, blocks: u64) -> Result<Claim, Refused> {
         let claim = ring.place(self.tail, blocks);
         if self.sole == 0 || claim.end > self.limit {

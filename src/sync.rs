@@ -36,24 +36,83 @@ mod door {
     pub(crate) use loom::sync::atomic::Ordering::{
         self, AcqRel, Acquire, Relaxed, Release, SeqCst,
     };
-    pub(crate) use loom::sync::atomic::fence;
-    use std::sync::Mutex;
+    use loom::thread::{ThreadId, current};
+    use std::cell::{Cell, RefCell};
+    use std::collections::BTreeSet;
 
-    static PLANTED: Mutex<Option<String>> = Mutex::new(None);
+    // A model's threads are coroutines of the thread that runs it: what is set here holds for one test, not for its neighbours.
+    thread_local! {
+        static PLANTED: Cell<Option<&'static str>> = const { Cell::new(None) };
+        static FUSE: Cell<Option<(ThreadId, u32)>> = const { Cell::new(None) };
+        static LIGHT: Cell<bool> = const { Cell::new(true) };
+        static TRACE: Cell<bool> = const { Cell::new(false) };
+        static VISITED: RefCell<BTreeSet<&'static str>> = const { RefCell::new(BTreeSet::new()) };
+    }
 
     /// Weakens the named place until the next call; `None` mends it.
-    pub fn plant(name: Option<&str>) {
-        *PLANTED.lock().unwrap() = name.map(str::to_owned);
+    pub fn plant(name: Option<&'static str>) {
+        PLANTED.set(name);
     }
 
     /// Is the named place the weakened one?
-    pub fn planted(name: &str) -> bool {
-        PLANTED.lock().unwrap().as_deref() == Some(name)
+    pub fn planted(name: &'static str) -> bool {
+        if TRACE.get() {
+            VISITED.with_borrow_mut(|visited| visited.insert(name));
+        }
+        PLANTED.get() == Some(name)
+    }
+
+    /// From now on, notes the names that this thread's models come by.
+    pub fn trace() {
+        TRACE.set(true);
+    }
+
+    /// The names noted so far.
+    pub fn visited() -> BTreeSet<&'static str> {
+        VISITED.take()
     }
 
     /// Relaxed if the place is planted, else as written.
-    pub fn ordering(name: &str, written: Ordering) -> Ordering {
+    pub fn ordering(name: &'static str, written: Ordering) -> Ordering {
         if planted(name) { Relaxed } else { written }
+    }
+
+    /// A planted fence is left out.
+    pub fn fence(order: Ordering) {
+        if !matches!(order, Relaxed) {
+            loom::sync::atomic::fence(order);
+        }
+    }
+
+    /// Whether light fences are fences. Loom's say more than the membarrier on the other side of the pair would, so a model
+    /// in which nobody calls a heavy fence does without: there a light fence is nothing, as in the program.
+    pub fn light(on: bool) {
+        LIGHT.set(on);
+    }
+    pub fn is_light() -> bool {
+        LIGHT.get()
+    }
+
+    /// What a thread that died at an access unwinds with.
+    pub struct Killed;
+
+    /// The calling thread dies at its access number `count` from now: before it, as `kill -9` would have it. Zero: never.
+    pub fn fuse(count: u32) {
+        FUSE.set((count > 0).then(|| (current().id(), count)));
+    }
+
+    /// Called before each access to shared memory.
+    fn tick() {
+        let Some((thread, left)) = FUSE.get() else { return };
+        if current().id() != thread {
+            return;
+        }
+        if left > 1 {
+            FUSE.set(Some((thread, left - 1)));
+        } else {
+            FUSE.set(None);
+            std::panic::resume_unwind(Box::new(Killed));
+        }
     }
 
     macro_rules! order {
@@ -84,10 +143,12 @@ mod door {
                     )
                 }
                 pub fn load(&self, order: Ordering) -> $int {
+                    tick();
                     self.1.fetch_add(1, Relaxed);
                     self.0.load(order)
                 }
                 pub fn store(&self, value: $int, order: Ordering) {
+                    tick();
                     self.0.store(value, order)
                 }
                 pub fn compare_exchange(
@@ -97,24 +158,31 @@ mod door {
                     ok: Ordering,
                     no: Ordering,
                 ) -> Result<$int, $int> {
+                    tick();
                     self.0.compare_exchange(old, new, ok, no)
                 }
                 pub fn fetch_add(&self, value: $int, order: Ordering) -> $int {
+                    tick();
                     self.0.fetch_add(value, order)
                 }
                 pub fn fetch_or(&self, value: $int, order: Ordering) -> $int {
+                    tick();
                     self.0.fetch_or(value, order)
                 }
                 pub fn fetch_and(&self, value: $int, order: Ordering) -> $int {
+                    tick();
                     self.0.fetch_and(value, order)
                 }
                 pub fn fetch_max(&self, value: $int, order: Ordering) -> $int {
+                    tick();
                     self.0.fetch_max(value, order)
                 }
                 pub fn fetch_min(&self, value: $int, order: Ordering) -> $int {
+                    tick();
                     self.0.fetch_min(value, order)
                 }
                 pub fn swap(&self, value: $int, order: Ordering) -> $int {
+                    tick();
                     self.0.swap(value, order)
                 }
             }
@@ -144,6 +212,8 @@ pub(crate) fn light_fence(fenced: bool) {
     #[cfg(loom)]
     {
         let _ = fenced;
-        fence(SeqCst);
+        if is_light() {
+            fence(SeqCst);
+        }
     }
 }

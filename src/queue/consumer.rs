@@ -10,7 +10,7 @@ use super::dead::{self, DeadLetter};
 use super::filter;
 use super::join;
 use super::lossy::{Look, look};
-use super::message::{Body, Message};
+use super::message::Message;
 use super::options::ConsumerOptions;
 use super::producer::Producer;
 use super::shared::{HOLE_NAP, Membership, NAP, Patience, SPINS};
@@ -37,13 +37,16 @@ pub struct Consumer {
     dead: RefCell<Option<Producer>>,
     bell: OnceCell<Bell>,
     received: Cell<u64>,
+    /// What the slow way of receiving found.
+    parked: Cell<Taken>,
+    parked_copy: Cell<Option<Box<[u8]>>>,
     /// Empty looks, so that a polling member looks around now and then as a sleeping one does.
     idle: Cell<u32>,
     member: Membership,
 }
 
 /// A message and, for a lossy reader, its copy.
-type Next = (Taken, Option<Vec<u8>>);
+type Next = (Taken, Option<Box<[u8]>>);
 
 impl Consumer {
     pub(crate) fn join(options: ConsumerOptions<'_>) -> Result<Self, JoinError> {
@@ -60,6 +63,8 @@ impl Consumer {
             dead: RefCell::default(),
             bell: OnceCell::new(),
             received: Cell::new(0),
+            parked: Cell::new(Taken { from: 0, first: 0, end: 0, extent: Extent(0), count: 0 }),
+            parked_copy: Cell::new(None),
             idle: Cell::new(0),
             member: joined.member,
         })
@@ -136,42 +141,65 @@ impl Consumer {
         if self.reader.kind() == Kind::Named { self.label()?.name.get() } else { None }
     }
 
-    #[inline]
+    #[inline(always)]
     fn recv_patiently(&self, patience: Patience) -> Result<Message<'_>, RecvError> {
-        if self.member.shared.forked() {
-            return Err(RecvError::Forked);
+        if let Some(taken) = self.take_fast() {
+            return Ok(Message::new(self, taken, self.bytes(taken), None));
         }
-        let next = match self.next() {
-            Ok(next) => next,
-            Err(pause) => self.wait_for_message(pause, patience)?,
-        };
-        self.deliver(next)
+        // The slow way leaves its message in a field, so that here both ways build it from registers.
+        self.recv_closely(patience)?;
+        let taken = self.parked.get();
+        Ok(Message::new(self, taken, self.bytes(taken), self.parked_copy.take()))
     }
 
-    #[inline]
-    fn deliver(&self, (taken, copy): Next) -> Result<Message<'_>, RecvError> {
-        let body = match copy {
-            Some(bytes) => Body::Copied(bytes),
-            None => Body::Borrowed(self.bytes(&taken).ok_or(RecvError::Corrupt)?),
-        };
-        self.received.set(self.received.get() + 1);
-        if let Some(member) = self.ring().members.get(self.member.row) {
-            member.hot.count.store(self.received.get(), Relaxed);
+    /// A sole member's usual case, without a call.
+    #[inline(always)]
+    fn take_fast(&self) -> Option<Taken> {
+        let shared = &*self.member.shared;
+        if shared.forked() {
+            return None;
         }
-        Ok(Message::new(self, taken, body))
+        let ring = shared.ring();
+        let taken = self.reader.take_fast(ring, ring.groups.get(self.reader.group())?)?;
+        self.count_received(ring);
+        Some(taken)
     }
 
     #[inline(always)]
-    fn bytes(&self, taken: &Taken) -> Option<&[u8]> {
-        let ring = self.ring();
-        // SAFETY: the message is ours and un-acked, so the gate cannot pass it; `Message` lends it only until it is settled.
-        unsafe {
-            ring.blocks.slice(ring.geometry.index(taken.first), 0, taken.extent.bytes() as usize)
+    fn count_received(&self, ring: &Ring) {
+        self.received.set(self.received.get() + 1);
+        if let Some(member) = ring.members.get(self.member.row) {
+            member.hot.count.store(self.received.get(), Relaxed);
         }
     }
 
+    #[cold]
+    #[inline(never)]
+    fn recv_closely(&self, patience: Patience) -> Result<(), RecvError> {
+        if self.member.shared.forked() {
+            return Err(RecvError::Forked);
+        }
+        let (taken, copy) = match self.next() {
+            Ok(next) => next,
+            Err(pause) => self.wait_for_message(pause, patience)?,
+        };
+        self.parked.set(taken);
+        self.parked_copy.set(copy);
+        self.count_received(self.ring());
+        Ok(())
+    }
+
+    /// A message's bytes in the ring. They are inside it: `take` has seen to that.
+    #[inline(always)]
+    fn bytes(&self, taken: Taken) -> &[u8] {
+        let ring = self.ring();
+        let index = ring.geometry.index(taken.first);
+        // SAFETY: the message is ours and un-acked, so the gate cannot pass it; `Message` lends it only until it is settled.
+        let bytes = unsafe { ring.blocks.slice(index, 0, taken.extent.bytes() as usize) };
+        bytes.unwrap_or(&[])
+    }
+
     /// The next message to be delivered; those that were delivered too often are put aside on the way.
-    #[inline]
     fn next(&self) -> Result<Next, Stop> {
         if self.reader.kind() == Kind::Lossy {
             return self.next_lossy();
@@ -182,14 +210,13 @@ impl Consumer {
                 return Ok((taken, None));
             }
             // Too often. If it cannot be put aside it is delivered once more: nothing is lost.
-            if self.dead_letter(&taken, "too many deliveries").is_err() {
+            if self.dead_letter(taken, "too many deliveries").is_err() {
                 return Ok((taken, None));
             }
-            let _ = self.ack(&taken);
+            let _ = self.ack(taken);
         }
     }
 
-    #[inline]
     fn take(&self) -> Result<Taken, Stop> {
         if self.prefetch == 1 {
             return self.take_one();
@@ -208,7 +235,6 @@ impl Consumer {
         Ok(taken)
     }
 
-    #[inline(always)]
     fn take_one(&self) -> Result<Taken, Stop> {
         let ring = self.ring();
         let taken = self.reader.take(ring, |position, extent| match &self.filter {
@@ -242,7 +268,7 @@ impl Consumer {
                         continue;
                     }
                     let taken = Taken { from: first, first, end, extent, count: 1 };
-                    return Ok((taken, Some(buffer.clone())));
+                    return Ok((taken, Some(buffer.as_slice().into())));
                 }
                 Look::Nothing { next } => {
                     self.reader.jump(next);
@@ -390,8 +416,8 @@ impl Consumer {
         self.reader.kind() != Kind::Named || self.reader.drained(ring, end)
     }
 
-    #[inline]
-    pub(crate) fn ack(&self, taken: &Taken) -> Result<(), AckError> {
+    #[inline(always)]
+    pub(crate) fn ack(&self, taken: Taken) -> Result<(), AckError> {
         if self.member.shared.forked() {
             return Err(AckError::Forked);
         }
@@ -402,7 +428,7 @@ impl Consumer {
         self.settle(settled, || self.reader.ack(self.ring(), taken))
     }
 
-    pub(crate) fn give_back(&self, taken: &Taken, undelivered: bool) -> Result<(), AckError> {
+    pub(crate) fn give_back(&self, taken: Taken, undelivered: bool) -> Result<(), AckError> {
         if self.member.shared.forked() {
             return Err(AckError::Forked);
         }
@@ -421,20 +447,28 @@ impl Consumer {
     /// What follows an ack: a switch to the shared protocol if it was needed, and room for producers.
     #[inline(always)]
     fn settle(&self, settled: Settled, again: impl Fn() -> Settled) -> Result<(), AckError> {
-        let mut settled = settled;
-        while settled == Settled::NeedsExplicit {
-            self.make_explicit()?;
-            settled = again();
-        }
+        let settled = match settled {
+            Settled::NeedsExplicit => self.settle_explicitly(again)?,
+            done => done,
+        };
         if settled == (Settled::Done { moved: true }) {
-            let floor = self
-                .ring()
-                .groups
-                .get(self.reader.group())
-                .map_or(0, |group| group.floor.load(Relaxed));
-            self.ring().wake_producers(floor, &*self.member.shared);
+            let ring = self.ring();
+            let floor =
+                ring.groups.get(self.reader.group()).map_or(0, |group| group.floor.load(Relaxed));
+            ring.wake_producers(floor, &*self.member.shared);
         }
         Ok(())
+    }
+
+    #[cold]
+    fn settle_explicitly(&self, again: impl Fn() -> Settled) -> Result<Settled, AckError> {
+        loop {
+            self.make_explicit()?;
+            let settled = again();
+            if settled != Settled::NeedsExplicit {
+                return Ok(settled);
+            }
+        }
     }
 
     /// Gives up solitude by ourselves: from now on the group's claim words tell everything.
@@ -459,7 +493,7 @@ impl Consumer {
     }
 
     /// Puts a message aside; without a dead-letter queue it is only counted.
-    pub(crate) fn dead_letter(&self, taken: &Taken, reason: &str) -> Result<(), AckError> {
+    pub(crate) fn dead_letter(&self, taken: Taken, reason: &str) -> Result<(), AckError> {
         if self.member.shared.forked() {
             return Err(AckError::Forked);
         }
@@ -479,7 +513,7 @@ impl Consumer {
             group: label.name.get().unwrap_or_default(),
             reason: reason.to_owned(),
         };
-        let bytes = self.bytes(taken).ok_or(AckError::Corrupt)?;
+        let bytes = self.bytes(taken);
         let (payload, rest) =
             bytes.split_at_checked(taken.extent.len()).ok_or(AckError::Corrupt)?;
         let event = rest.get(..taken.extent.event()).ok_or(AckError::Corrupt)?;
@@ -550,7 +584,7 @@ impl AsFd for Consumer {
 impl Drop for Consumer {
     fn drop(&mut self) {
         for taken in self.ahead.take() {
-            let _ = self.give_back(&taken, true);
+            let _ = self.give_back(taken, true);
         }
         // The bell's name belongs to the row, so it goes first.
         self.bell.take();

@@ -1,17 +1,11 @@
 //! A message in a consumer's hands.
 
+use std::mem::ManuallyDrop;
+
 use super::consumer::Consumer;
 use super::dead::DeadLetter;
 use crate::error::AckError;
 use crate::group::Taken;
-
-/// Where a message's bytes are.
-pub(crate) enum Body<'c> {
-    /// In the ring; leased until the message is settled.
-    Borrowed(&'c [u8]),
-    /// A lossy reader's copy.
-    Copied(Vec<u8>),
-}
 
 /// A message. It is acked, retried or rejected; dropped without any of these it is given back, to be delivered again.
 ///
@@ -21,23 +15,30 @@ pub(crate) enum Body<'c> {
 pub struct Message<'c> {
     consumer: &'c Consumer,
     taken: Taken,
-    body: Body<'c>,
-    settled: bool,
+    /// In the ring, leased until the message is settled; or in `copy`.
+    bytes: &'c [u8],
+    /// A lossy reader's copy.
+    copy: Option<Box<[u8]>>,
 }
 
 impl<'c> Message<'c> {
-    pub(crate) fn new(consumer: &'c Consumer, taken: Taken, body: Body<'c>) -> Self {
-        Self { consumer, taken, body, settled: false }
+    #[inline(always)]
+    pub(crate) fn new(
+        consumer: &'c Consumer,
+        taken: Taken,
+        bytes: &'c [u8],
+        copy: Option<Box<[u8]>>,
+    ) -> Self {
+        Self { consumer, taken, bytes, copy }
     }
 
+    #[inline]
     fn bytes(&self) -> &[u8] {
-        match &self.body {
-            Body::Borrowed(bytes) => bytes,
-            Body::Copied(bytes) => bytes,
-        }
+        self.copy.as_deref().unwrap_or(self.bytes)
     }
 
     /// The payload.
+    #[inline]
     pub fn payload(&self) -> &[u8] {
         self.bytes().get(..self.taken.extent.len()).unwrap_or(&[])
     }
@@ -67,31 +68,31 @@ impl<'c> Message<'c> {
 
     /// Done. When this returns `Ok` no crash of anybody brings the message back.
     #[inline]
-    pub fn ack(mut self) -> Result<(), AckError> {
-        self.settled = true;
-        self.consumer.ack(&self.taken)
+    pub fn ack(self) -> Result<(), AckError> {
+        let mut this = ManuallyDrop::new(self);
+        this.copy = None;
+        this.consumer.ack(this.taken)
     }
 
     /// Gives it back, to be delivered again to any member of the group. Its delivery count stays.
-    pub fn retry(mut self) -> Result<(), AckError> {
-        self.settled = true;
-        self.consumer.give_back(&self.taken, false)
+    pub fn retry(self) -> Result<(), AckError> {
+        let mut this = ManuallyDrop::new(self);
+        this.copy = None;
+        this.consumer.give_back(this.taken, false)
     }
 
     /// Not to be tried again: it goes to the group's dead-letter queue with the reason, or is dropped and counted if there is none.
-    pub fn reject(mut self, reason: &str) -> Result<(), AckError> {
-        self.consumer.dead_letter(&self.taken, reason)?;
-        self.settled = true;
-        self.consumer.ack(&self.taken)
+    /// After an error it is given back.
+    pub fn reject(self, reason: &str) -> Result<(), AckError> {
+        self.consumer.dead_letter(self.taken, reason)?;
+        self.ack()
     }
 }
 
 impl Drop for Message<'_> {
     fn drop(&mut self) {
-        if !self.settled {
-            // A child of a fork has nothing to give back; other failures leave the message to our repair.
-            let _ = self.consumer.give_back(&self.taken, false);
-        }
+        // A child of a fork has nothing to give back; other failures leave the message to our repair.
+        let _ = self.consumer.give_back(self.taken, false);
     }
 }
 

@@ -259,6 +259,11 @@ impl Shared {
         }
     }
 
+    /// Does somebody hold the row's lock byte? For people.
+    pub(crate) fn is_alive(&self, row: usize) -> bool {
+        sys::lock::is_held(&self.file, member_byte(row)).unwrap_or(true)
+    }
+
     /// The name of a member's bell, short and unlike any queue's.
     pub(crate) fn bell_name(&self, row: usize) -> String {
         format!(".bell-{:016x}-{row}", self.header.id.first().copied().unwrap_or(0))

@@ -98,6 +98,8 @@ pub struct MemberStats {
     pub role: RoleStats,
     /// Messages it has sent or received.
     pub count: u64,
+    /// Does its process live? The dead are repaired by whoever they are in the way of, or by [`Queue::recover`].
+    pub alive: bool,
 }
 
 /// What a member does.
@@ -223,6 +225,7 @@ fn member_stats(shared: &Shared) -> Vec<MemberStats> {
             joined_unix_ns: member.info.joined_unix_ns.load(Relaxed),
             role,
             count: member.hot.count.load(Relaxed),
+            alive: shared.is_alive(row),
         })
     });
     members.collect()

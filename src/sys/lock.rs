@@ -83,6 +83,24 @@ impl Drop for LockFile {
     }
 }
 
+/// Does some description hold the lock of `byte`? For people: by the time it is read it may be otherwise. A file that is open
+/// read-only will do.
+pub(crate) fn is_held(file: &File, byte: u64) -> io::Result<bool> {
+    let start = LOCK_BASE.checked_add(byte).ok_or_else(too_far)?;
+    let mut lock = libc::flock {
+        l_type: libc::F_WRLCK as c_short,
+        l_whence: libc::SEEK_SET as c_short,
+        l_start: start.try_into().map_err(|_| too_far())?,
+        l_len: 1,
+        l_pid: 0,
+    };
+    super::uninterrupted(|| {
+        // SAFETY: F_OFD_GETLK reads and writes one `flock`, which lives until the call returns.
+        super::check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) })
+    })?;
+    Ok(lock.l_type != libc::F_UNLCK as c_short)
+}
+
 /// Sets the lock of one byte to `kind`, without waiting.
 fn set(fd: RawFd, kind: c_int, byte: u64) -> io::Result<()> {
     set_range(fd, kind, LOCK_BASE.checked_add(byte).ok_or_else(too_far)?, 1)
