@@ -196,7 +196,7 @@ impl OpenError {
             io::ErrorKind::InvalidInput => {
                 Self::Incompatible(format!("{what}: {error}; it is not a Slipring queue"))
             }
-            _ => Self::Os(error),
+            _ => Self::Os(io::Error::new(error.kind(), format!("{what}: {error}"))),
         }
     }
 }

@@ -70,58 +70,6 @@ fn taken_word(ring: &Ring, position: u64, count: u64, owner: usize, state: u64) 
     claim::word(ring.lap(position), count, owner, state)
 }
 
-impl Group {
-    pub(crate) fn mode(&self) -> Mode {
-        Mode(self.info.mode.load(order!("group.mode", Acquire)))
-    }
-    pub(crate) fn set_mode(&self, mode: Mode) {
-        self.info.mode.store(mode.0, order!("group.set_mode", Release));
-    }
-    pub(crate) fn floor(&self) -> u64 {
-        self.floor.load(order!("group.floor", Acquire))
-    }
-    pub(crate) fn kind(&self) -> Option<Kind> {
-        Kind::from_state(self.info.state.load(order!("group.state", Acquire)))
-    }
-}
-
-/// Moves a group's floor over padding and acked messages. True if it moved.
-pub(crate) fn help_floor(ring: &Ring, group: usize) -> bool {
-    let Some(row) = ring.groups.get(group) else { return false };
-    let mut moved = false;
-    for _ in 0..ring.patience() {
-        let floor = row.floor();
-        let mut at = floor;
-        // A stretch at a time: the CAS shows that all that was read was still in place.
-        for _ in 0..1024 {
-            match ring.span(at) {
-                Span::Pad { blocks } => at = at.wrapping_add(blocks),
-                Span::Message { blocks, .. } if is_acked(ring, group, at) => {
-                    at = at.wrapping_add(blocks)
-                }
-                _ => break,
-            }
-        }
-        if at == floor {
-            return moved;
-        }
-        let swap = row.floor.compare_exchange(
-            floor,
-            at,
-            order!("floor.help", AcqRel),
-            crate::sync::Relaxed,
-        );
-        moved |= swap.is_ok();
-    }
-    moved
-}
-
-fn is_acked(ring: &Ring, group: usize, position: u64) -> bool {
-    let Some(word) = ring.claim_word(group, position) else { return false };
-    let word = word.load(order!("acked.load", Acquire));
-    claim::age(word, ring.lap(position)) == Age::Current && claim::state(word) == claim::ACKED
-}
-
 /// Ends a sole member's solitude: whatever it took and has not acked gets the word it would have had in a shared group.
 /// `state`: TAKEN for a live member, FREE for a dead one. Returns how many words it changed. Under the registry lock; can be done
 /// again after a kill.
@@ -360,7 +308,7 @@ impl Reader {
         self.fast.set(false);
         self.mark_acked(ring, self.chain.get(), self.cursor.get());
         self.chain.set(self.cursor.get());
-        help_floor(ring, self.group);
+        ring.help_floor(self.group);
     }
 
     /// Marks messages in a range that is ours. The floor cannot pass them before.
@@ -425,12 +373,12 @@ impl Reader {
                 Span::Pad { blocks } => {
                     self.cursor.set(position.wrapping_add(blocks));
                     if floor == position {
-                        help_floor(ring, self.group);
+                        ring.help_floor(self.group);
                     }
                     continue;
                 }
                 Span::Open => {
-                    help_floor(ring, self.group);
+                    ring.help_floor(self.group);
                     return Err(Pause::Nothing);
                 }
                 Span::Claimed { owner, .. } => return Err(Pause::Hole { owner }),
@@ -536,7 +484,7 @@ impl Reader {
             let acked = taken_word(ring, taken.first, taken.count, self.row, claim::ACKED);
             word.store(acked, order!("ack.shared", Release));
         }
-        help_floor(ring, self.group)
+        ring.help_floor(self.group)
     }
 
     /// Gives a message back; it is delivered again, with its count kept. `undelivered`: the application never saw it.
@@ -600,7 +548,7 @@ impl Reader {
     /// Is everything below `end` acked, but for what this member holds itself?
     pub(crate) fn drained(&self, ring: &Ring, end: u64) -> bool {
         let Some(group) = ring.groups.get(self.group) else { return true };
-        help_floor(ring, self.group);
+        ring.help_floor(self.group);
         let mut at = group.floor();
         while at < end {
             match ring.span(at) {

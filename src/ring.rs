@@ -3,7 +3,7 @@
 
 use crate::blocks::Blocks;
 use crate::layout::{
-    Age, Claiming, Control, Entry, Extent, Geometry, Group, IDLE, Member, Mode, stamp,
+    Age, Claiming, Control, Entry, Extent, Geometry, Group, IDLE, Kind, Member, Mode, claim, stamp,
 };
 use crate::sync::{AtomicU64, Relaxed, SeqCst, fence, light_fence, order, recheck};
 
@@ -263,18 +263,66 @@ impl<'a> Ring<'a> {
 
     /// The oldest position that somebody reliable still needs: the least floor, or the claimer's own start.
     fn oldest_needed(&self, start: u64) -> u64 {
-        let mut oldest = start;
-        for (i, word) in self.control.gating.iter().enumerate() {
-            let mut bits = word.load(order!("gating.load", Acquire));
-            while bits != 0 {
-                let at = i * 64 + bits.trailing_zeros() as usize;
-                bits &= bits - 1;
-                if let Some(group) = self.groups.get(at) {
-                    oldest = oldest.min(group.floor.load(order!("floor.gate", Acquire)));
+        let floors = self.gating_groups().filter_map(|group| self.groups.get(group));
+        floors.fold(start, |oldest, row| oldest.min(row.floor.load(order!("floor.gate", Acquire))))
+    }
+
+    /// Moves a group's floor over padding and acked messages. True if it moved.
+    pub(crate) fn help_floor(&self, group: usize) -> bool {
+        let Some(row) = self.groups.get(group) else { return false };
+        let mut moved = false;
+        for _ in 0..self.patience() {
+            let floor = row.floor();
+            let mut at = floor;
+            // A stretch at a time: the CAS shows that all that was read was still in place.
+            for _ in 0..1024 {
+                match self.span(at) {
+                    Span::Pad { blocks } => at = at.wrapping_add(blocks),
+                    Span::Message { blocks, .. } if self.is_acked(group, at) => {
+                        at = at.wrapping_add(blocks)
+                    }
+                    _ => break,
                 }
             }
+            if at == floor {
+                return moved;
+            }
+            let swap = row.floor.compare_exchange(floor, at, order!("floor.help", AcqRel), Relaxed);
+            moved |= swap.is_ok();
         }
-        oldest
+        moved
+    }
+
+    /// Has a named group acked a message? The words of others have no memory.
+    pub(crate) fn is_acked(&self, group: usize, position: u64) -> bool {
+        if self.groups.get(group).and_then(Group::kind) != Some(Kind::Named) {
+            return false;
+        }
+        let Some(word) = self.claim_word(group, position) else { return false };
+        let word = word.load(order!("acked.load", Acquire));
+        claim::age(word, self.lap(position)) == Age::Current && claim::state(word) == claim::ACKED
+    }
+
+    /// The groups that gate producers.
+    fn gating_groups(&self) -> impl Iterator<Item = usize> {
+        self.control.gating.iter().enumerate().flat_map(|(i, word)| {
+            let mut bits = word.load(order!("gating.load", Acquire));
+            core::iter::from_fn(move || {
+                let at = bits.trailing_zeros() as usize;
+                bits &= bits.wrapping_sub(1);
+                (at < 64).then_some(i * 64 + at)
+            })
+        })
+    }
+
+    /// Floors that nobody has moved over what is done already, for want of a member who looks: a producer that needs room does.
+    #[cold]
+    fn help_floors_below(&self, needed: u64) {
+        for group in self.gating_groups() {
+            if self.groups.get(group).is_some_and(|row| row.floor() < needed) {
+                self.help_floor(group);
+            }
+        }
     }
 
     /// Walks the gate on to a message boundary at or above `wanted`, and a little further, but never above `allowed` or over a
@@ -326,7 +374,11 @@ impl<'a> Ring<'a> {
         let wanted = end.saturating_sub(ring);
         let mut gate = self.control.gate.load(order!("gate.load", Acquire));
         if gate < wanted {
-            let allowed = self.oldest_needed(start).saturating_sub(self.geometry.retain);
+            let mut allowed = self.oldest_needed(start).saturating_sub(self.geometry.retain);
+            if allowed < wanted {
+                self.help_floors_below(wanted.saturating_add(self.geometry.retain));
+                allowed = self.oldest_needed(start).saturating_sub(self.geometry.retain);
+            }
             if allowed < wanted {
                 return Err(Refused::Full);
             }
@@ -369,6 +421,21 @@ impl<'a> Ring<'a> {
         entry.extent.store(extent.0, order!("ready.extent", Release));
         let word = stamp::word(self.lap(position), 0, stamp::READY);
         entry.stamp.store(word, order!("ready.stamp", Release));
+    }
+}
+
+impl Group {
+    pub(crate) fn mode(&self) -> Mode {
+        Mode(self.info.mode.load(order!("group.mode", Acquire)))
+    }
+    pub(crate) fn set_mode(&self, mode: Mode) {
+        self.info.mode.store(mode.0, order!("group.set_mode", Release));
+    }
+    pub(crate) fn floor(&self) -> u64 {
+        self.floor.load(order!("group.floor", Acquire))
+    }
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        Kind::from_state(self.info.state.load(order!("group.state", Acquire)))
     }
 }
 

@@ -134,6 +134,12 @@ mod door {
             #[derive(Debug)]
             pub struct $name(loom::sync::atomic::$name, loom::sync::atomic::AtomicU32);
 
+            impl Default for $name {
+                fn default() -> Self {
+                    Self::new(0)
+                }
+            }
+
             #[allow(dead_code)]
             impl $name {
                 pub fn new(value: $int) -> Self {

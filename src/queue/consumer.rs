@@ -29,6 +29,8 @@ pub struct Consumer {
     reader: Reader,
     filter: Option<Vec<u8>>,
     max_deliveries: u64,
+    /// As it was at joining: nothing that is written to the file later chooses where letters go.
+    dead_letter: Option<String>,
     prefetch: usize,
     /// Claimed ahead of the application.
     ahead: RefCell<VecDeque<Taken>>,
@@ -56,6 +58,7 @@ impl Consumer {
         Ok(Self {
             filter: filter.map(String::into_bytes),
             max_deliveries: label.map_or(0, |label| label.max_deliveries.load(Relaxed)),
+            dead_letter: joined.dead_letter,
             prefetch: options.prefetch,
             reader: joined.reader,
             ahead: RefCell::default(),
@@ -499,8 +502,7 @@ impl Consumer {
         }
         let Some(label) = self.label() else { return Err(AckError::Corrupt) };
         let totals = &self.ring().control.totals;
-        let name = label.dead_letter.get().filter(|name| !name.is_empty());
-        let Some(name) = name else {
+        let Some(name) = &self.dead_letter else {
             label.dropped.fetch_add(1, Relaxed);
             totals.dropped.fetch_add(1, Relaxed);
             return Ok(());
@@ -521,7 +523,7 @@ impl Consumer {
         let producer = match &mut *dead {
             Some(producer) => producer,
             none => {
-                none.insert(dead::open(&self.member.shared, &name).map_err(AckError::DeadLetter)?)
+                none.insert(dead::open(&self.member.shared, name).map_err(AckError::DeadLetter)?)
             }
         };
         dead::send(producer, &letter, event, payload).map_err(AckError::DeadLetter)?;

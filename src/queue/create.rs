@@ -246,6 +246,18 @@ impl Queue {
     pub(crate) fn open_fd(fd: OwnedFd) -> Result<Queue, OpenError> {
         let what = "memfd";
         let file = File::from(fd);
+        let meta = file.metadata().map_err(|error| OpenError::from_io(error, what))?;
+        if !meta.is_file() {
+            return Err(OpenError::Incompatible(
+                "the descriptor is no file, so not a Slipring queue".into(),
+            ));
+        }
+        // A file without a name is a peer's memory: if he could shrink it, our next access would be a bus error.
+        if meta.nlink() == 0 && !sys::file::is_sealed(&file) {
+            return Err(OpenError::Incompatible(
+                "the memory file is not sealed against shrinking; make it with create_memfd".into(),
+            ));
+        }
         let plan = read_header(&file, what)?;
         let dir = queue_dir();
         sys::file::ensure_dir(&dir).map_err(|error| OpenError::from_io(error, what))?;

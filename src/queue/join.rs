@@ -16,6 +16,7 @@ use crate::sys;
 pub(crate) struct Joined {
     pub member: Membership,
     pub reader: Reader,
+    pub dead_letter: Option<String>,
 }
 
 /// Joins as the options say.
@@ -43,6 +44,7 @@ pub(crate) fn join(options: &ConsumerOptions<'_>) -> Result<Joined, JoinError> {
         }
         None => make(&registry, shared, row, kind, options)?,
     };
+    let dead_letter = dead_letter_of(shared, group, options)?;
     let ring = shared.ring();
     let state = ring.groups.get(group).ok_or(JoinError::Corrupt)?;
     let filtered = shared.label(group).is_some_and(|label| label.filter.len.load(Relaxed) != 0);
@@ -51,7 +53,28 @@ pub(crate) fn join(options: &ConsumerOptions<'_>) -> Result<Joined, JoinError> {
     // An error here drops the lock byte, and the row is repaired as a dead member's.
     settle(ring, state, group, &reader).ok_or(JoinError::Corrupt)?;
     drop(registry);
-    Ok(Joined { member: Membership::new(Arc::clone(shared), row, lock), reader })
+    Ok(Joined { member: Membership::new(Arc::clone(shared), row, lock), reader, dead_letter })
+}
+
+/// Where the group's dead letters go. A path elsewhere is taken from nobody but our own application: whoever can write the file
+/// could otherwise make us create files where he cannot.
+fn dead_letter_of(
+    shared: &Shared,
+    group: usize,
+    options: &ConsumerOptions<'_>,
+) -> Result<Option<String>, JoinError> {
+    let label = shared.label(group).ok_or(JoinError::Corrupt)?;
+    let Some(name) = label.dead_letter.get().filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    if options.dead_letter.as_ref() != Some(&name)
+        && check_name(&name, "dead-letter queue").is_err()
+    {
+        return Err(JoinError::Incompatible(format!(
+            "the group's dead-letter queue is the path {name:?}; say the same to agree to it"
+        )));
+    }
+    Ok(Some(name))
 }
 
 /// Makes the group's mode fit its new member.

@@ -77,11 +77,17 @@ pub(crate) fn read_header(
             header.version, header.features
         )));
     }
-    let geometry = check_geometry(&header)
-        .ok_or_else(|| OpenError::Corrupt(format!("{what}: its header makes no sense")))?;
+    let geometry = check_geometry(&header).ok_or_else(|| {
+        OpenError::Corrupt(format!(
+            "{what}: damaged, its header makes no sense; remove it with `slipring rm`"
+        ))
+    })?;
     let offsets = Offsets::of(&geometry).filter(|offsets| offsets.end as u64 == header.file_len);
-    let offsets = offsets
-        .ok_or_else(|| OpenError::Corrupt(format!("{what}: its header contradicts itself")))?;
+    let offsets = offsets.ok_or_else(|| {
+        OpenError::Corrupt(format!(
+            "{what}: damaged, its header contradicts itself; remove it with `slipring rm`"
+        ))
+    })?;
     if len < header.file_len {
         return Err(OpenError::Corrupt(format!(
             "{what}: truncated: {len} bytes long, its header says {}; remove it with `slipring rm`",

@@ -115,7 +115,12 @@ pub(crate) fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
 /// lies in its place, is an error and is never waited for.
 pub(crate) fn open(path: &Path, write: bool) -> io::Result<File> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = OpenOptions::new().read(true).write(write).custom_flags(flags).open(path)?;
+    let opened = OpenOptions::new().read(true).write(write).custom_flags(flags).open(path);
+    let file = opened.map_err(|error| match error.raw_os_error() {
+        Some(libc::ELOOP) => io::Error::new(io::ErrorKind::InvalidInput, "a symbolic link"),
+        Some(libc::EISDIR) => io::Error::new(io::ErrorKind::InvalidInput, "a directory"),
+        _ => error,
+    })?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }

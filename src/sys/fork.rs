@@ -181,6 +181,7 @@ pub(crate) struct GuardedFd {
 impl GuardedFd {
     /// Guards `fd`. A fork between its opening and this call is not covered: where that
     /// matters, use [`GuardedFd::open_with`].
+    #[cfg(test)]
     pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
         Self::open_with(|| Ok(fd))
     }

@@ -1,2 +1,71 @@
-//! The command line.
-fn main() {}
+//! `slipring`, the command line: one file per command, over the crate's public API only.
+//!
+//! Data go to standard output, words to standard error. Exit codes are in `failure.rs`, the whole surface in `docs/cli.md`.
+
+mod close;
+mod create;
+mod demo;
+mod doctor;
+mod failure;
+mod group;
+mod ls;
+mod message;
+mod output;
+mod peek;
+mod recv;
+mod rm;
+mod send;
+mod stat;
+mod tail;
+mod units;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// A message queue in shared memory: work queue and pub/sub at once, no daemon, survives kill -9.
+///
+/// Queues live in $SLIPRING_DIR, else in /dev/shm/slipring; a NAME with a slash is a path.
+/// Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 timeout or empty, 5 full, 6 corrupt or incompatible.
+#[derive(Parser)]
+#[command(name = "slipring", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Create(create::Create),
+    Ls(ls::Ls),
+    Stat(stat::Stat),
+    Send(send::Send),
+    Recv(recv::Recv),
+    Peek(peek::Peek),
+    Tail(tail::Tail),
+    Close(close::Close),
+    Rm(rm::Rm),
+    Group(group::Group),
+    Doctor(doctor::Doctor),
+    Demo(demo::Demo),
+    #[command(hide = true)]
+    DemoPart(demo::part::Part),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Create(args) => create::run(args),
+        Command::Ls(args) => ls::run(args),
+        Command::Stat(args) => stat::run(args),
+        Command::Send(args) => send::run(args),
+        Command::Recv(args) => recv::run(args),
+        Command::Peek(args) => peek::run(args),
+        Command::Tail(args) => tail::run(args),
+        Command::Close(args) => close::run(args),
+        Command::Rm(args) => rm::run(args),
+        Command::Group(args) => group::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Demo(args) => demo::run(args),
+        Command::DemoPart(args) => demo::part::run(args),
+    };
+    failure::exit_code(done)
+}

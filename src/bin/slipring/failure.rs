@@ -1,0 +1,110 @@
+//! What goes wrong, and the exit code for it.
+
+use slipring::{AckError, JoinError, OpenError, RecvError, SendError, Status};
+use std::fmt::Display;
+use std::io;
+use std::process::ExitCode;
+
+/// Why a command stops.
+pub enum Failure {
+    /// The reader of our standard output has gone (`| head`): no failure, and nothing to say.
+    ReaderGone,
+    /// Anything else.
+    Said { code: u8, text: String },
+}
+
+pub type Done = Result<(), Failure>;
+
+pub const FAILURE: u8 = 1;
+pub const USAGE: u8 = 2;
+pub const EMPTY: u8 = 4;
+
+impl Failure {
+    pub fn new(code: u8, text: impl Display) -> Self {
+        Self::Said { code, text: text.to_string() }
+    }
+
+    /// An error of reading or writing something that is no queue.
+    pub fn io(error: &io::Error, what: impl Display) -> Self {
+        Self::new(FAILURE, format_args!("{what}: {error}"))
+    }
+}
+
+/// The exit code of a status.
+pub fn code(status: Status) -> u8 {
+    match status {
+        Status::Ok => 0,
+        Status::Invalid => USAGE,
+        Status::NotFound => 3,
+        Status::Empty | Status::Timeout => EMPTY,
+        Status::Full => 5,
+        Status::Corrupt | Status::Incompatible => 6,
+        _ => FAILURE,
+    }
+}
+
+/// Errors of the library.
+pub trait Coded: Display {
+    fn code(&self) -> u8;
+}
+
+impl Coded for OpenError {
+    fn code(&self) -> u8 {
+        code(self.status())
+    }
+}
+
+impl Coded for JoinError {
+    fn code(&self) -> u8 {
+        code(self.status())
+    }
+}
+
+impl Coded for SendError {
+    fn code(&self) -> u8 {
+        match self {
+            // It was the room that did not come.
+            Self::Timeout => code(Status::Full),
+            other => code(other.status()),
+        }
+    }
+}
+
+impl Coded for RecvError {
+    fn code(&self) -> u8 {
+        code(self.status())
+    }
+}
+
+impl Coded for AckError {
+    fn code(&self) -> u8 {
+        code(self.status())
+    }
+}
+
+/// Says which queue an error is about.
+pub trait About<T> {
+    fn about(self, queue: &str) -> Result<T, Failure>;
+}
+
+impl<T, E: Coded> About<T> for Result<T, E> {
+    fn about(self, queue: &str) -> Result<T, Failure> {
+        self.map_err(|error| {
+            let text = error.to_string();
+            let said = text.contains(queue);
+            let text = if said { text } else { format!("{queue}: {text}") };
+            Failure::new(error.code(), text)
+        })
+    }
+}
+
+/// Says on standard error what went wrong.
+pub fn exit_code(done: Done) -> ExitCode {
+    match done {
+        Ok(()) | Err(Failure::ReaderGone) => ExitCode::SUCCESS,
+        Err(Failure::Said { code, text }) => {
+            eprintln!("slipring: {text}");
+            ExitCode::from(code)
+        }
+    }
+}

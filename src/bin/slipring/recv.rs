@@ -1,0 +1,127 @@
+//! `slipring recv`.
+
+use crate::failure::{About, Done, EMPTY, Failure};
+use crate::message::Form;
+use crate::{output, units};
+use slipring::{Consumer, DEFAULT_GROUP, Message, Queue, RecvError, Start};
+use std::fs::File;
+use std::time::Duration;
+
+/// Receive messages as a member of a group, and write each on a line
+///
+/// A message is acked only after it was written. Goes on until interrupted, or until the queue is closed and drained.
+#[derive(clap::Args)]
+pub struct Recv {
+    /// The queue
+    name: String,
+    /// The group to join; made if there is none of that name
+    #[arg(long, default_value = DEFAULT_GROUP)]
+    group: String,
+    /// Where a new group starts: earliest, latest or a position; a group that exists goes on where it is
+    #[arg(long, value_name = "START", value_parser = units::start)]
+    from: Option<Start>,
+    /// Stop after so many messages
+    #[arg(short = 'n', long = "count", value_name = "N")]
+    count: Option<u64>,
+    /// Stop when nothing is left now
+    #[arg(long)]
+    drain: bool,
+    /// Stop when nothing came for that long (exit code 4)
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    timeout: Option<Duration>,
+    #[command(flatten)]
+    form: Form,
+}
+
+pub fn run(args: Recv) -> Done {
+    let queue = Queue::open(&args.name).about(&args.name)?;
+    let exists = || queue.stats().groups.iter().any(|group| group.name == args.group);
+    if args.from.is_some() && exists() {
+        eprintln!(
+            "slipring: group {:?} exists and goes on where it is; --from is for new groups",
+            args.group
+        );
+    }
+    let options = queue.consumer_options().group(&args.group).start(args.from.unwrap_or_default());
+    let consumer = options.open().about(&args.name)?;
+    let mut batch = Batch { held: Vec::new(), bytes: Vec::new(), out: output::stdout()?, args: &args };
+    let wanted = args.count.unwrap_or(u64::MAX);
+    let mut received = 0;
+    while received < wanted {
+        let message = match consumer.try_recv() {
+            // Nothing waits while we do: what we have is written and acked first.
+            Err(RecvError::Empty) => {
+                batch.settle()?;
+                wait(&queue, &consumer, &args)?
+            }
+            Err(RecvError::Closed) => None,
+            other => Some(other.about(&args.name)?),
+        };
+        let Some(message) = message else { break };
+        received += 1;
+        batch.push(message)?;
+    }
+    batch.settle()?;
+    if args.count.is_some_and(|count| received < count) {
+        let text = format!("{}: no more messages: {received} of {wanted} came", args.name);
+        return Err(Failure::new(EMPTY, text));
+    }
+    Ok(())
+}
+
+/// The next message, or `None` if none is to come.
+fn wait<'c>(
+    queue: &Queue,
+    consumer: &'c Consumer,
+    args: &Recv,
+) -> Result<Option<Message<'c>>, Failure> {
+    let next = if args.drain {
+        // Messages may stand behind what somebody dead has left.
+        queue.recover().about(&args.name)?;
+        consumer.try_recv()
+    } else if let Some(timeout) = args.timeout {
+        consumer.recv_timeout(timeout)
+    } else {
+        consumer.recv()
+    };
+    match next {
+        Err(RecvError::Closed) => Ok(None),
+        Err(RecvError::Empty) if args.drain => Ok(None),
+        other => other.map(Some).about(&args.name),
+    }
+}
+
+/// Messages that are un-acked until their bytes were written.
+struct Batch<'c, 'a> {
+    /// Each with the end of its bytes.
+    held: Vec<(Message<'c>, usize)>,
+    bytes: Vec<u8>,
+    out: File,
+    args: &'a Recv,
+}
+
+const BATCH_BYTES: usize = 64 << 10;
+const BATCH_MESSAGES: usize = 1024;
+
+impl<'c> Batch<'c, '_> {
+    fn push(&mut self, message: Message<'c>) -> Done {
+        self.args.form.message(&message, &mut self.bytes);
+        self.held.push((message, self.bytes.len()));
+        if self.bytes.len() >= BATCH_BYTES || self.held.len() >= BATCH_MESSAGES {
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// Writes, then acks what was written. What could not be written goes back to the group.
+    fn settle(&mut self) -> Done {
+        let (written, done) = output::write_counted(&mut self.out, &self.bytes);
+        self.bytes.clear();
+        for (message, end) in self.held.drain(..) {
+            if end <= written {
+                message.ack().about(&self.args.name)?;
+            }
+        }
+        done
+    }
+}
