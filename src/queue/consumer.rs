@@ -17,6 +17,7 @@ use super::shared::{HOLE_NAP, Membership, NAP, Patience, SPINS};
 use crate::error::{AckError, JoinError, RecvError};
 use crate::group::{Pause, Reader, Settled, Taken, make_explicit};
 use crate::layout::{Claiming, Extent, IDLE, Kind, Label, claim};
+use crate::recover::Repaired;
 use crate::ring::{Ring, Span};
 use crate::sync::{Acquire, Relaxed, SeqCst, spin_loop};
 use crate::sys;
@@ -308,14 +309,15 @@ impl Consumer {
         }
         let group = ring.groups.get(self.reader.group()).ok_or(RecvError::Corrupt)?;
         loop {
-            self.look_around(&patience);
+            let changed = self.look_around(&patience);
             if self.is_over() {
                 return Err(RecvError::Closed);
             }
             let bell = self.bell.get();
             if matches!(patience, Patience::None) {
                 let Some(bell) = bell else {
-                    return self.settle_stop(self.next()).unwrap_or(Err(RecvError::Empty));
+                    let next = if changed { self.settle_stop(self.next()) } else { None };
+                    return next.unwrap_or(Err(RecvError::Empty));
                 };
                 // The caller is going to poll: whatever comes from now on rings.
                 bell.clear();
@@ -359,26 +361,26 @@ impl Consumer {
     }
 
     /// Nothing to do for the moment: lets producers use what room there is, repairs what is in the way, and goes on alone if alone.
-    fn look_around(&self, patience: &Patience) {
+    /// True if there may be a message now.
+    fn look_around(&self, patience: &Patience) -> bool {
         let shared = &self.member.shared;
         let ring = self.ring();
         shared.wake_producers_now();
         let polls = matches!(patience, Patience::None);
         self.idle.set(self.idle.get().wrapping_add(1));
         if polls && !self.idle.get().is_multiple_of(64) {
-            return;
+            return false;
         }
         if let Span::Claimed { owner, .. } = ring.span(self.reader.cursor()) {
-            shared.recover_member(owner);
-            return;
+            return shared.recover_member(owner) != Repaired::default();
         }
         if self.reader.kind() != Kind::Named {
-            return;
+            return false;
         }
-        let Some(group) = ring.groups.get(self.reader.group()) else { return };
+        let Some(group) = ring.groups.get(self.reader.group()) else { return false };
         let alone = group.mode().claiming() == Claiming::Sole(self.member.row);
         if alone {
-            return;
+            return false;
         }
         let at_stake = group.floor() != self.reader.cursor();
         if at_stake {
@@ -388,7 +390,7 @@ impl Consumer {
             }
         } else if !ring.geometry.fenced && self.reader.held.get() == 0 {
             // Rows of the dead count as company until somebody repairs them, which then is us.
-            let Ok(Some(registry)) = shared.registry_within(Duration::ZERO) else { return };
+            let Ok(Some(registry)) = shared.registry_within(Duration::ZERO) else { return false };
             let others =
                 ring.consumers_of(self.reader.group()).filter(|row| *row != self.member.row);
             let alive = others.filter(|row| registry.recover(*row).members == 0).count();
@@ -396,6 +398,7 @@ impl Consumer {
                 self.reader.try_solitude(ring);
             }
         }
+        true
     }
 
     /// Closed, and nothing left that could still come to us?

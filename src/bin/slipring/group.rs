@@ -46,11 +46,8 @@ pub fn run(args: Group) -> Done {
 
 fn ls(name: &str, only: Option<&str>, json: bool) -> Done {
     let stats = Observer::open(name).about(name)?.stats();
-    let groups: Vec<_> = stats
-        .groups
-        .iter()
-        .filter(|group| only.is_none_or(|only| group.name == only))
-        .collect();
+    let groups: Vec<_> =
+        stats.groups.iter().filter(|group| only.is_none_or(|only| group.name == only)).collect();
     if let (Some(only), true) = (only, groups.is_empty()) {
         return Err(Failure::new(3, format_args!("{name}: no group {only:?}")));
     }

@@ -18,8 +18,12 @@ impl Form {
     /// Appends a message that was received.
     pub fn message(self, message: &Message<'_>, buffer: &mut Vec<u8>) {
         if self.json {
-            let mut value =
-                object(message.payload(), message.event(), message.position(), message.dead_letter());
+            let mut value = object(
+                message.payload(),
+                message.event(),
+                message.position(),
+                message.dead_letter(),
+            );
             if let Value::Object(fields) = &mut value {
                 fields.insert("deliveries".into(), message.deliveries().into());
             }

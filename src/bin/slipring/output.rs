@@ -57,7 +57,8 @@ pub fn table(titles: &[&str], rows: &[Vec<String>]) -> String {
     };
     let right = |column: usize| {
         let mut cells = rows.iter().filter_map(|row| row.get(column));
-        column > 0 && cells.all(|cell| cell == "-" || cell.starts_with(|c: char| c.is_ascii_digit()))
+        column > 0
+            && cells.all(|cell| cell == "-" || cell.starts_with(|c: char| c.is_ascii_digit()))
     };
     let layout: Vec<(usize, bool)> =
         (0..titles.len()).map(|column| (width(column), right(column))).collect();

@@ -44,7 +44,8 @@ pub fn run(args: Recv) -> Done {
     }
     let options = queue.consumer_options().group(&args.group).start(args.from.unwrap_or_default());
     let consumer = options.open().about(&args.name)?;
-    let mut batch = Batch { held: Vec::new(), bytes: Vec::new(), out: output::stdout()?, args: &args };
+    let mut batch =
+        Batch { held: Vec::new(), bytes: Vec::new(), out: output::stdout()?, args: &args };
     let wanted = args.count.unwrap_or(u64::MAX);
     let mut received = 0;
     while received < wanted {

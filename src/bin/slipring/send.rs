@@ -41,7 +41,10 @@ pub struct Send {
 pub fn run(args: Send) -> Done {
     let stdin = args.text.as_ref().is_none_or(|text| text == "-");
     if args.text.is_none() && !args.lines {
-        return Err(Failure::new(USAGE, "send what? Give a TEXT, - for all of standard input, or --lines"));
+        return Err(Failure::new(
+            USAGE,
+            "send what? Give a TEXT, - for all of standard input, or --lines",
+        ));
     }
     if args.lines && !stdin {
         return Err(Failure::new(USAGE, "--lines reads standard input, so it takes no TEXT"));
@@ -118,7 +121,8 @@ struct Pace {
 
 impl Pace {
     fn wait(&mut self) {
-        let due = Duration::try_from_secs_f64(self.sent as f64 / self.rate).unwrap_or(Duration::MAX);
+        let due =
+            Duration::try_from_secs_f64(self.sent as f64 / self.rate).unwrap_or(Duration::MAX);
         std::thread::sleep(due.saturating_sub(self.start.elapsed()));
         self.sent += 1;
     }
@@ -152,7 +156,8 @@ fn send_lines(sender: &mut Sender<'_>, capacity: u64, count: u64) -> Done {
         bar.inc(count as u64);
         let new = filled..filled + count;
         filled += count;
-        let end = buffer.get(new.clone()).and_then(|new| new.iter().rposition(|byte| *byte == b'\n'));
+        let end =
+            buffer.get(new.clone()).and_then(|new| new.iter().rposition(|byte| *byte == b'\n'));
         if let Some(end) = end.map(|end| new.start + end) {
             lines.send(buffer.get(..end).unwrap_or(&[]))?;
             buffer.copy_within(end + 1..filled, 0);

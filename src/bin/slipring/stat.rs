@@ -55,7 +55,8 @@ fn text(stats: &QueueStats) -> String {
         ("groups", format!("{} of {}", stats.groups.len(), stats.max_groups)),
         ("members", format!("{} of {}", stats.members.len(), stats.max_members)),
     ];
-    let mut text: String = lines.iter().map(|(key, value)| format!("{key:<14} {value}\n")).collect();
+    let mut text: String =
+        lines.iter().map(|(key, value)| format!("{key:<14} {value}\n")).collect();
     if !stats.groups.is_empty() {
         text.push('\n');
         text.push_str(&group_table(stats.groups.iter()));
@@ -73,6 +74,11 @@ fn role(member: &MemberStats) -> (&'static str, &str) {
         RoleStats::Consumer { group } => ("consumer", group),
         _ => ("producer", ""),
     }
+}
+
+/// Has its process gone without leaving?
+pub fn dead(_member: &MemberStats) -> bool {
+    false
 }
 
 fn member_row(member: &MemberStats) -> Vec<String> {

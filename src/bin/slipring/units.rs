@@ -112,9 +112,14 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, milliseconds) in
-            [("5s", 5000), ("500ms", 500), ("2m", 120_000), ("1h", 3_600_000), ("0.5", 500), ("0", 0)]
-        {
+        for (text, milliseconds) in [
+            ("5s", 5000),
+            ("500ms", 500),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+            ("0.5", 500),
+            ("0", 0),
+        ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
         for text in ["", "s", "5 years", "-1s"] {

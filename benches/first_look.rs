@@ -1,0 +1,246 @@
+//! A first look at speed: 64-byte messages between two processes, beside rtrb between two threads and beside a bare cache line
+//! bounced between two processes, all in one run, interleaved, each side pinned to a core. `make bench` runs it.
+//!
+//! Prints medians of the repeats with their range. The cache-line probe runs before and after each repeat, since the host moves the
+//! two cores between places that are near and far; a repeat in which the two probes differ by more than a half is marked.
+
+use std::hint::{black_box, spin_loop};
+use std::process::{Child, Command};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Release},
+};
+use std::time::Instant;
+
+use slipring::{Consumer, Producer, Queue};
+
+const MESSAGES: u64 = 4_000_000;
+const ROUNDS: u64 = 300_000;
+const REPEATS: usize = 7;
+
+fn main() {
+    let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
+    match (args.next().as_deref(), args.next()) {
+        (Some("drain"), Some(dir)) => return drain(&dir),
+        (Some("echo"), Some(dir)) => return echo(&dir),
+        (Some("bounce"), Some(dir)) => return bounce(&dir),
+        _ => {}
+    }
+    let dir = format!("/dev/shm/slipring-bench-{}", std::process::id());
+    std::fs::create_dir_all(&dir).expect("a directory in shared memory");
+    let mut rows: [Vec<f64>; 4] = Default::default();
+    println!(
+        "repeat | cache line, ns | slipring one-way, ns | rtrb one-way, ns | slipring round trip, ns"
+    );
+    for repeat in 0..REPEATS {
+        let before = bare(&dir);
+        let figures = [one_way(&dir), rtrb_one_way(), round_trip(&dir)];
+        let after = bare(&dir);
+        let moved = if before.max(after) > 1.5 * before.min(after) {
+            "  (the cores were moved)"
+        } else {
+            ""
+        };
+        let [ours, theirs, trip] = figures;
+        println!("{repeat} | {before:.0} {after:.0} | {ours:.1} | {theirs:.1} | {trip:.0}{moved}");
+        for (row, figure) in rows.iter_mut().zip([(before + after) / 2.0, ours, theirs, trip]) {
+            row.push(figure);
+        }
+    }
+    let _ = std::fs::remove_dir_all(&dir);
+    let [line, ours, theirs, trip] = rows.map(median);
+    println!(
+        "one-way, 64 B: slipring between processes {ours:.1} ns, rtrb between threads {theirs:.1} ns: ratio {:.2} (goal: at most 1)",
+        ours / theirs
+    );
+    println!(
+        "round trip, 64 B: slipring {trip:.0} ns, bare cache line {line:.0} ns: ratio {:.2} (goal: at most 1.5)",
+        trip / line
+    );
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// Runs this program again, for the other side.
+fn other(role: &str, dir: &str) -> Child {
+    Command::new(std::env::current_exe().expect("own path"))
+        .args([role, dir])
+        .spawn()
+        .expect("a second process")
+}
+
+fn pin(core: usize) {
+    // SAFETY: an all-zero set is a valid empty one.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the core's number is within the set.
+    unsafe { libc::CPU_SET(core, &mut set) };
+    // SAFETY: the set lives until the call returns.
+    unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
+}
+
+fn queue(path: &str) -> Queue {
+    let queue = Queue::options().capacity(1 << 20).open_or_create(path).expect("a queue");
+    queue.prefault();
+    queue
+}
+
+fn receive(rx: &Consumer) -> [u8; 64] {
+    loop {
+        if let Ok(message) = rx.try_recv() {
+            let payload = message.payload().try_into().expect("64 bytes");
+            message.ack().expect("ack");
+            return payload;
+        }
+        spin_loop();
+    }
+}
+
+fn send(tx: &mut Producer, payload: &[u8; 64]) {
+    while tx.try_send(payload).is_err() {
+        spin_loop();
+    }
+}
+
+/// Nanoseconds a message; every byte is written and read.
+fn one_way(dir: &str) -> f64 {
+    let path = format!("{dir}/one-way");
+    let done = queue(&format!("{dir}/done"));
+    let data = queue(&path);
+    let mut child = other("drain", dir);
+    let ready = done.consumer("default").expect("consumer");
+    receive(&ready);
+    pin(0);
+    let mut tx = data.producer().expect("producer");
+    let start = Instant::now();
+    for n in 0..MESSAGES {
+        send(&mut tx, &[n as u8; 64]);
+    }
+    receive(&ready);
+    let each = start.elapsed().as_nanos() as f64 / MESSAGES as f64;
+    child.wait().expect("child");
+    for name in ["one-way", "done"] {
+        Queue::unlink(&format!("{dir}/{name}")).expect("unlink");
+    }
+    each
+}
+
+fn drain(dir: &str) {
+    pin(1);
+    let rx = queue(&format!("{dir}/one-way")).consumer("default").expect("consumer");
+    let mut done = queue(&format!("{dir}/done")).producer().expect("producer");
+    send(&mut done, &[0; 64]);
+    for _ in 0..MESSAGES {
+        black_box(receive(&rx));
+    }
+    send(&mut done, &[0; 64]);
+}
+
+fn rtrb_one_way() -> f64 {
+    let (mut tx, mut rx) = rtrb::RingBuffer::<[u8; 64]>::new(1 << 14);
+    let reader = std::thread::spawn(move || {
+        pin(1);
+        for _ in 0..MESSAGES {
+            loop {
+                if let Ok(message) = rx.pop() {
+                    black_box(message);
+                    break;
+                }
+                spin_loop();
+            }
+        }
+    });
+    pin(0);
+    let start = Instant::now();
+    for n in 0..MESSAGES {
+        while tx.push([n as u8; 64]).is_err() {
+            spin_loop();
+        }
+    }
+    reader.join().expect("reader");
+    start.elapsed().as_nanos() as f64 / MESSAGES as f64
+}
+
+fn round_trip(dir: &str) -> f64 {
+    let (there, back) = (queue(&format!("{dir}/there")), queue(&format!("{dir}/back")));
+    let mut child = other("echo", dir);
+    pin(0);
+    let rx = back.consumer("default").expect("consumer");
+    let mut tx = there.producer().expect("producer");
+    send(&mut tx, &[0; 64]);
+    receive(&rx);
+    let start = Instant::now();
+    for n in 0..ROUNDS {
+        send(&mut tx, &[n as u8; 64]);
+        assert_eq!(receive(&rx)[63], n as u8);
+    }
+    let each = start.elapsed().as_nanos() as f64 / ROUNDS as f64;
+    child.wait().expect("child");
+    for name in ["there", "back"] {
+        Queue::unlink(&format!("{dir}/{name}")).expect("unlink");
+    }
+    each
+}
+
+fn echo(dir: &str) {
+    pin(1);
+    let rx = queue(&format!("{dir}/there")).consumer("default").expect("consumer");
+    let mut tx = queue(&format!("{dir}/back")).producer().expect("producer");
+    for _ in 0..=ROUNDS {
+        send(&mut tx, &receive(&rx));
+    }
+}
+
+/// Two words on lines of their own, in a file that both processes map.
+fn lines(dir: &str) -> (&'static AtomicU64, &'static AtomicU64) {
+    let path = format!("{dir}/lines");
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .expect("a file");
+    file.set_len(4096).expect("a page");
+    let map = Box::leak(Box::new(memmap2::MmapRaw::map_raw(&file).expect("a mapping")));
+    let word = |at: usize| {
+        // SAFETY: inside the page, aligned, mapped for ever; atomics may change under us.
+        unsafe { &*map.as_mut_ptr().add(at).cast::<AtomicU64>() }
+    };
+    (word(0), word(512))
+}
+
+/// The physical limit: one line there, one back.
+fn bare(dir: &str) -> f64 {
+    let (there, back) = lines(dir);
+    let mut child = other("bounce", dir);
+    pin(0);
+    while back.load(Acquire) != u64::MAX {
+        spin_loop();
+    }
+    let start = Instant::now();
+    for n in 1..=ROUNDS {
+        there.store(n, Release);
+        while back.load(Acquire) != n {
+            spin_loop();
+        }
+    }
+    let each = start.elapsed().as_nanos() as f64 / ROUNDS as f64;
+    child.wait().expect("child");
+    std::fs::remove_file(format!("{dir}/lines")).expect("unlink");
+    each
+}
+
+fn bounce(dir: &str) {
+    pin(1);
+    let (there, back) = lines(dir);
+    back.store(u64::MAX, Release);
+    for n in 1..=ROUNDS {
+        while there.load(Acquire) != n {
+            spin_loop();
+        }
+        back.store(n, Release);
+    }
+}
