@@ -181,7 +181,7 @@ impl Reader {
     }
 
     /// The next message that `accept` lets through; messages that it does not are acked on the way.
-    #[cold]
+    #[inline(never)]
     pub(crate) fn take(
         &self,
         ring: &Ring,
@@ -202,6 +202,11 @@ impl Reader {
                 Span::Pad { blocks } => {
                     self.skip_pad(group, position, position.wrapping_add(blocks));
                     continue;
+                }
+                // Others may have come and gone on from here long ago.
+                _ if recheck!("sole.stale") && !self.is_sole(group) => {
+                    self.end_solitude(ring);
+                    return self.take_shared(ring, group, accept);
                 }
                 Span::Open => return Err(Pause::Nothing),
                 Span::Claimed { owner, .. } => return Err(Pause::Hole { owner }),
@@ -233,8 +238,12 @@ impl Reader {
         if recheck!("reader.fence") {
             ring.light_fence();
         }
-        !recheck!("reader.look")
-            || group.info.mode.load(order!("reader.mode", Acquire)) == self.sole.get()
+        !recheck!("reader.look") || self.is_sole(group)
+    }
+
+    #[inline(always)]
+    fn is_sole(&self, group: &Group) -> bool {
+        group.info.mode.load(order!("reader.mode", Acquire)) == self.sole.get()
     }
 
     /// Only padding: nothing protects it from a helper that moves the floor too, hence the CAS.
@@ -430,8 +439,7 @@ impl Reader {
         let Some(group) = ring.groups.get(self.group) else {
             return Settled::Done { moved: false };
         };
-        let sole = self.sole.get() != 0
-            && group.info.mode.load(order!("ack.mode", Acquire)) == self.sole.get();
+        let sole = self.sole.get() != 0 && self.is_sole(group);
         if sole && self.floor.get() == taken.from {
             let held = self.held.get() - 1;
             self.held.set(held);
@@ -458,6 +466,7 @@ impl Reader {
         if sole {
             return Settled::NeedsExplicit;
         }
+        self.leave_solitude(ring);
         Settled::Done { moved: self.ack_shared(ring, taken) }
     }
 
@@ -498,11 +507,10 @@ impl Reader {
             self.fast.set(false);
             return Settled::Done { moved: false };
         }
-        if self.sole.get() != 0
-            && group.info.mode.load(order!("ack.mode", Acquire)) == self.sole.get()
-        {
+        if self.sole.get() != 0 && self.is_sole(group) {
             return Settled::NeedsExplicit;
         }
+        self.leave_solitude(ring);
         self.held.set(self.held.get() - 1);
         self.mark_acked(ring, taken.from, taken.first);
         let count = if undelivered { taken.count - 1 } else { taken.count };
@@ -538,7 +546,7 @@ impl Reader {
         group.set_mode(mode);
     }
 
-    /// Has this member noticed that others came? Called before its group is made explicit by itself.
+    /// This member's solitude is over, whether it has noticed or not.
     pub(crate) fn leave_solitude(&self, ring: &Ring) {
         if self.sole.get() != 0 {
             self.end_solitude(ring);

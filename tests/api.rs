@@ -192,6 +192,32 @@ fn a_sole_member_becomes_sole_again() {
 }
 
 #[test]
+fn a_member_that_slept_through_the_others_lives() {
+    let dir = TempDir::new();
+    let queue = queue(&dir, "q", 1 << 12);
+    let mut tx = queue.producer().unwrap();
+    let sleeper = queue.consumer("default").unwrap();
+    let mut second = Some(queue.producer().unwrap());
+    for round in 0..3 {
+        {
+            let other = queue.consumer("default").unwrap();
+            for n in 0..200u32 {
+                second.as_mut().unwrap_or(&mut tx).try_send(&n.to_le_bytes()).unwrap();
+                other.try_recv().unwrap().ack().unwrap();
+            }
+        }
+        second = None;
+        if round == 1 {
+            assert_eq!(sleeper.try_recv().unwrap_err(), RecvError::Empty);
+        }
+        tx.try_send(b"awake").unwrap();
+        let message = sleeper.try_recv().unwrap();
+        assert_eq!(message.payload(), b"awake");
+        message.ack().unwrap();
+    }
+}
+
+#[test]
 fn events_and_filters() {
     let dir = TempDir::new();
     let queue = queue(&dir, "q", 1 << 16);
