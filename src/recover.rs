@@ -196,8 +196,13 @@ impl Ring<'_> {
         let state = self.groups.get(group)?;
         match state.kind() {
             Some(Kind::Named) => {}
+            // The row of a group may have a new life already: at exit the kernel frees the registry before the dead member's byte.
             Some(_) => {
-                self.free_group(group);
+                let claiming = state.mode().claiming();
+                let another = matches!(claiming, Claiming::Sole(owner) | Claiming::Switching(owner) if owner != row);
+                if !another {
+                    self.free_group(group);
+                }
                 return Some(0);
             }
             // Killed between taking its row and finishing its group.
