@@ -10,6 +10,8 @@ mod message;
 mod observer;
 mod options;
 mod producer;
+mod receive;
+mod settle;
 mod shared;
 mod stats;
 

@@ -1,11 +1,19 @@
 //! The ring: publish, the gate, and looking at what lies at a position. Over borrowed rows; it knows no file, clock or
 //! process. The protocol and why it holds: docs/design.md, sections 3, 4 and 6.
 
+// Paths are spelt out for the loom suite, which includes this file from elsewhere.
+#[path = "ring/gate.rs"]
+mod gate;
+#[path = "ring/publisher.rs"]
+mod publisher;
+
+pub(crate) use publisher::Publisher;
+
 use crate::blocks::Blocks;
 use crate::layout::{
-    Age, Claiming, Control, Entry, Extent, Geometry, Group, IDLE, Kind, Member, Mode, claim, stamp,
+    Age, Claiming, Control, Entry, Extent, Geometry, Group, IDLE, Kind, Member, Mode, stamp,
 };
-use crate::sync::{AtomicU64, Relaxed, SeqCst, fence, light_fence, order, recheck};
+use crate::sync::{AtomicU64, Relaxed, fence, light_fence, order, recheck};
 
 /// All that the protocol works on. Copies of the borrows, and the geometry in private memory.
 #[derive(Clone, Copy)]
@@ -63,6 +71,10 @@ pub(crate) enum Refused {
 
 impl<'a> Ring<'a> {
     /// `None` if the parts do not have the sizes that the geometry says.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one file, told apart by their types"
+    )]
     pub(crate) fn new(
         control: &'a Control,
         groups: &'a [Group],
@@ -261,138 +273,6 @@ impl<'a> Ring<'a> {
         let _ = tail.compare_exchange(from, to, order!("tail.move", Release), Relaxed);
     }
 
-    /// The oldest position that somebody reliable still needs: the least floor, or the claimer's own start.
-    fn oldest_needed(&self, start: u64) -> u64 {
-        let floors = self.gating_groups().filter_map(|group| self.groups.get(group));
-        floors.fold(start, |oldest, row| oldest.min(row.floor.load(order!("floor.gate", Acquire))))
-    }
-
-    /// Moves a group's floor over padding and acked messages. True if it moved.
-    pub(crate) fn help_floor(&self, group: usize) -> bool {
-        let Some(row) = self.groups.get(group) else { return false };
-        let mut moved = false;
-        for _ in 0..self.patience() {
-            let floor = row.floor();
-            let mut at = floor;
-            // A stretch at a time: the CAS shows that all that was read was still in place.
-            for _ in 0..1024 {
-                match self.span(at) {
-                    Span::Pad { blocks } => at = at.wrapping_add(blocks),
-                    Span::Message { blocks, .. } if self.is_acked(group, at) => {
-                        at = at.wrapping_add(blocks)
-                    }
-                    _ => break,
-                }
-            }
-            if at == floor {
-                return moved;
-            }
-            let swap = row.floor.compare_exchange(floor, at, order!("floor.help", AcqRel), Relaxed);
-            moved |= swap.is_ok();
-        }
-        moved
-    }
-
-    /// Has a named group acked a message? The words of others have no memory.
-    pub(crate) fn is_acked(&self, group: usize, position: u64) -> bool {
-        if self.groups.get(group).and_then(Group::kind) != Some(Kind::Named) {
-            return false;
-        }
-        let Some(word) = self.claim_word(group, position) else { return false };
-        let word = word.load(order!("acked.load", Acquire));
-        claim::age(word, self.lap(position)) == Age::Current && claim::state(word) == claim::ACKED
-    }
-
-    /// The groups that gate producers.
-    fn gating_groups(&self) -> impl Iterator<Item = usize> {
-        self.control.gating.iter().enumerate().flat_map(|(i, word)| {
-            let mut bits = word.load(order!("gating.load", Acquire));
-            core::iter::from_fn(move || {
-                let at = bits.trailing_zeros() as usize;
-                bits &= bits.wrapping_sub(1);
-                (at < 64).then_some(i * 64 + at)
-            })
-        })
-    }
-
-    /// Floors that nobody has moved over what is done already, for want of a member who looks: a producer that needs room does.
-    #[cold]
-    fn help_floors_below(&self, needed: u64) {
-        for group in self.gating_groups() {
-            if self.groups.get(group).is_some_and(|row| row.floor() < needed) {
-                self.help_floor(group);
-            }
-        }
-    }
-
-    /// Walks the gate on to a message boundary at or above `wanted`, and a little further, but never above `allowed` or over a
-    /// claim that is still being written. Returns where it is then.
-    fn advance_gate(&self, wanted: u64, allowed: u64) -> Result<u64, Refused> {
-        let goal = allowed.min(wanted.saturating_add((self.geometry.ring() / 8).min(256)));
-        let word = &self.control.gate;
-        for _ in 0..self.patience() {
-            let before = word.load(order!("gate.load", Acquire));
-            if before >= wanted {
-                return Ok(before);
-            }
-            let walked = self.walk(before, goal, allowed);
-            // Only if the gate has not moved was all that we walked over still there.
-            match word.compare_exchange(
-                before,
-                walked.unwrap_or(before),
-                order!("gate.publish", AcqRel),
-                Relaxed,
-            ) {
-                Ok(_) => return walked.ok_or(Refused::Damaged),
-                Err(_) => continue,
-            }
-        }
-        Err(Refused::Damaged)
-    }
-
-    /// The last boundary of finished claims from `from` that is not above `limit`; stops once past `goal`. `None`: damaged, if
-    /// nobody has overwritten it meanwhile.
-    fn walk(&self, from: u64, goal: u64, limit: u64) -> Option<u64> {
-        let mut at = from;
-        while at < goal {
-            match self.span(at) {
-                Span::Message { blocks, .. } | Span::Pad { blocks }
-                    if at.wrapping_add(blocks) <= limit =>
-                {
-                    at = at.wrapping_add(blocks)
-                }
-                Span::Damaged | Span::Passed => return None,
-                _ => break,
-            }
-        }
-        Some(at)
-    }
-
-    /// How far a producer that starts at `start` and needs all up to `end` may write from now on.
-    fn limit(&self, start: u64, end: u64) -> Result<u64, Refused> {
-        let ring = self.geometry.ring();
-        let wanted = end.saturating_sub(ring);
-        let mut gate = self.control.gate.load(order!("gate.load", Acquire));
-        if gate < wanted {
-            let mut allowed = self.oldest_needed(start).saturating_sub(self.geometry.retain);
-            if allowed < wanted {
-                self.help_floors_below(wanted.saturating_add(self.geometry.retain));
-                allowed = self.oldest_needed(start).saturating_sub(self.geometry.retain);
-            }
-            if allowed < wanted {
-                return Err(Refused::Full);
-            }
-            gate = self.advance_gate(wanted, allowed)?;
-        }
-        // A group that joined meanwhile either sees this gate or is seen by this second scan.
-        if recheck!("gate.fence") {
-            fence(SeqCst);
-        }
-        let oldest = if recheck!("gate.rescan") { self.oldest_needed(start) } else { gate };
-        let limit = gate.min(oldest).saturating_add(ring);
-        if end <= limit { Ok(limit) } else { Err(Refused::Full) }
-    }
-
     /// Turns a whole claim into padding.
     pub(crate) fn pad(&self, start: u64, blocks: u64) {
         let entry = self.entry(start);
@@ -436,181 +316,5 @@ impl Group {
     }
     pub(crate) fn kind(&self) -> Option<Kind> {
         Kind::from_state(self.info.state.load(order!("group.state", Acquire)))
-    }
-}
-
-/// One producer's side: what it may keep in private memory.
-pub(crate) struct Publisher {
-    row: usize,
-    /// Where the next claim starts, while sole.
-    tail: u64,
-    /// How far this producer may write without looking at the gate.
-    limit: u64,
-    /// The mode word under which this producer is sole; 0 (vacant) when it is not.
-    sole: u64,
-}
-
-impl Publisher {
-    pub(crate) fn new(row: usize) -> Self {
-        Self { row, tail: 0, limit: 0, sole: 0 }
-    }
-
-    /// A sole producer's usual case: there is room. `None` says nothing but that `claim` must look closer; it does so even if the
-    /// claim stands announced already, since it announces the same one again.
-    #[inline(always)]
-    pub(crate) fn claim_fast(&mut self, ring: &Ring, blocks: u64) -> Option<Claim> {
-        let claim = ring.place(self.tail, blocks);
-        let usual =
-            self.sole != 0 && claim.end <= self.limit && self.announce_and_look(ring, &claim);
-        usual.then_some(claim)
-    }
-
-    /// Claims contiguous blocks. What is claimed must be published or padded: others wait for it.
-    pub(crate) fn claim(&mut self, ring: &Ring, blocks: u64) -> Result<Claim, Refused> {
-        let claim = ring.place(self.tail, blocks);
-        if self.sole == 0 || claim.end > self.limit {
-            return self.claim_slowly(ring, blocks);
-        }
-        if self.announce_and_look(ring, &claim) {
-            Ok(claim)
-        } else {
-            self.claim_announced(ring, claim)
-        }
-    }
-
-    /// Step 1 and 2 of a sole claim. False: not sole any more, and the claim stands announced.
-    #[inline(always)]
-    fn announce_and_look(&mut self, ring: &Ring, claim: &Claim) -> bool {
-        self.announce(ring, claim);
-        if recheck!("sole.fence") {
-            ring.light_fence();
-        }
-        if recheck!("sole.look")
-            && ring.control.doors.mode.load(order!("sole.mode", Acquire)) != self.sole
-        {
-            return false;
-        }
-        self.tail = claim.end;
-        true
-    }
-
-    #[inline(always)]
-    fn announce(&self, ring: &Ring, claim: &Claim) {
-        if let Some(member) = ring.members.get(self.row) {
-            let hot = &member.hot;
-            hot.blocks
-                .store(claim.end.wrapping_sub(claim.start), order!("announce.blocks", Release));
-            hot.announced.store(claim.start, order!("announce.start", Release));
-        }
-    }
-
-    /// A claim that was announced in a solitude that has ended: ours, unless somebody got there first.
-    #[cold]
-    fn claim_announced(&mut self, ring: &Ring, claim: Claim) -> Result<Claim, Refused> {
-        self.sole = 0;
-        ring.control.tail.fetch_max(claim.start, order!("tail.switch", AcqRel));
-        if self.take(ring, &claim)? {
-            Ok(claim)
-        } else {
-            self.claim_slowly(ring, claim.end.wrapping_sub(claim.first))
-        }
-    }
-
-    #[cold]
-    fn claim_slowly(&mut self, ring: &Ring, blocks: u64) -> Result<Claim, Refused> {
-        for _ in 0..ring.patience() {
-            let mode = ring.mode();
-            if mode.is_closed() {
-                return Err(Refused::Closed);
-            }
-            if mode.claiming() == Claiming::Sole(self.row) {
-                if self.sole != mode.0 {
-                    self.tail = ring.frontier().ok_or(Refused::Damaged)?;
-                    self.sole = mode.0;
-                }
-                let claim = ring.place(self.tail, blocks);
-                self.make_room(ring, &claim)?;
-                if self.announce_and_look(ring, &claim) {
-                    return Ok(claim);
-                }
-                self.sole = 0;
-                ring.control.tail.fetch_max(claim.start, order!("tail.switch", AcqRel));
-                if self.take(ring, &claim)? {
-                    return Ok(claim);
-                }
-                continue;
-            }
-            self.sole = 0;
-            let tail = ring.control.tail.load(order!("tail.load", Acquire));
-            let word = ring.entry(tail).stamp.load(order!("claim.stamp", Acquire));
-            if stamp::age(word, ring.lap(tail)) != Age::Older {
-                if !ring.help_tail(tail) {
-                    return Err(Refused::Damaged);
-                }
-                continue;
-            }
-            let claim = ring.place(tail, blocks);
-            self.make_room(ring, &claim)?;
-            self.announce(ring, &claim);
-            if self.take(ring, &claim)? {
-                return Ok(claim);
-            }
-        }
-        Err(Refused::Damaged)
-    }
-
-    /// The floor that makes it worth waking a producer who waits for so many blocks: his claim's need and an eighth of the ring.
-    pub(crate) fn wanted_floor(&self, ring: &Ring, blocks: u64) -> u64 {
-        let start = if self.sole != 0 {
-            self.tail
-        } else {
-            ring.control.tail.load(order!("tail.load", Acquire))
-        };
-        let size = ring.geometry.ring();
-        ring.place(start, blocks)
-            .end
-            .saturating_sub(size)
-            .saturating_add(ring.geometry.retain + size / 8)
-    }
-
-    fn make_room(&mut self, ring: &Ring, claim: &Claim) -> Result<(), Refused> {
-        if claim.end > self.limit {
-            self.limit = ring.limit(claim.start, claim.end)?;
-        }
-        Ok(())
-    }
-
-    /// Takes an announced claim by CAS on its first stamp. False if another producer was first.
-    fn take(&mut self, ring: &Ring, claim: &Claim) -> Result<bool, Refused> {
-        let stamp = &ring.entry(claim.start).stamp;
-        let lap = ring.lap(claim.start);
-        let mine = stamp::word(lap, self.row, stamp::CLAIMED);
-        let seen = stamp.load(order!("take.stamp", Acquire));
-        let taken = match stamp::age(seen, lap) {
-            // Whoever ended our solitude may have claimed on our behalf.
-            Age::Older => match stamp.compare_exchange(
-                seen,
-                mine,
-                order!("take.claim", AcqRel),
-                order!("take.lost", Acquire),
-            ) {
-                Ok(_) => true,
-                Err(now) => now == mine,
-            },
-            _ => seen == mine,
-        };
-        if !taken {
-            return Ok(false);
-        }
-        if recheck!("close.fence") {
-            ring.light_fence();
-        }
-        if recheck!("close.look") && ring.mode().is_closed() {
-            ring.pad(claim.start, claim.end.wrapping_sub(claim.start));
-            return Err(Refused::Closed);
-        }
-        ring.move_tail(claim.start, claim.end);
-        self.tail = claim.end;
-        Ok(true)
     }
 }

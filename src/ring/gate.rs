@@ -1,0 +1,139 @@
+//! The gate: what may be overwritten, and the floors that it follows. docs/design.md, section 6.
+
+use super::{Refused, Ring, Span};
+use crate::layout::{Age, Group, Kind, claim};
+use crate::sync::{Relaxed, SeqCst, fence, order, recheck};
+
+impl Ring<'_> {
+    /// How far a producer that starts at `start` and needs all up to `end` may write from now on.
+    pub(super) fn limit(&self, start: u64, end: u64) -> Result<u64, Refused> {
+        let ring = self.geometry.ring();
+        let wanted = end.saturating_sub(ring);
+        let mut gate = self.control.gate.load(order!("gate.load", Acquire));
+        if gate < wanted {
+            let mut allowed = self.oldest_needed(start).saturating_sub(self.geometry.retain);
+            if allowed < wanted {
+                self.help_floors_below(wanted.saturating_add(self.geometry.retain));
+                allowed = self.oldest_needed(start).saturating_sub(self.geometry.retain);
+            }
+            if allowed < wanted {
+                return Err(Refused::Full);
+            }
+            gate = self.advance_gate(wanted, allowed)?;
+        }
+        // A group that joined meanwhile either sees this gate or is seen by this second scan.
+        if recheck!("gate.fence") {
+            fence(SeqCst);
+        }
+        let oldest = if recheck!("gate.rescan") { self.oldest_needed(start) } else { gate };
+        let limit = gate.min(oldest).saturating_add(ring);
+        if end <= limit { Ok(limit) } else { Err(Refused::Full) }
+    }
+
+    /// The oldest position that somebody reliable still needs: the least floor, or the claimer's own start.
+    fn oldest_needed(&self, start: u64) -> u64 {
+        let floors = self.gating_groups().filter_map(|group| self.groups.get(group));
+        floors.fold(start, |oldest, row| oldest.min(row.floor.load(order!("floor.gate", Acquire))))
+    }
+
+    /// The groups that gate producers.
+    fn gating_groups(&self) -> impl Iterator<Item = usize> {
+        self.control.gating.iter().enumerate().flat_map(|(i, word)| {
+            let mut bits = word.load(order!("gating.load", Acquire));
+            core::iter::from_fn(move || {
+                let at = bits.trailing_zeros() as usize;
+                bits &= bits.wrapping_sub(1);
+                (at < 64).then_some(i * 64 + at)
+            })
+        })
+    }
+
+    /// Floors that nobody has moved over what is done already, for want of a member who looks: a producer that needs room does.
+    #[cold]
+    fn help_floors_below(&self, needed: u64) {
+        for group in self.gating_groups() {
+            if self.groups.get(group).is_some_and(|row| row.floor() < needed) {
+                self.help_floor(group);
+            }
+        }
+    }
+
+    /// Walks the gate on to a message boundary at or above `wanted`, and a little further, but never above `allowed` or over a
+    /// claim that is still being written. Returns where it is then.
+    fn advance_gate(&self, wanted: u64, allowed: u64) -> Result<u64, Refused> {
+        let goal = allowed.min(wanted.saturating_add((self.geometry.ring() / 8).min(256)));
+        let word = &self.control.gate;
+        for _ in 0..self.patience() {
+            let before = word.load(order!("gate.load", Acquire));
+            if before >= wanted {
+                return Ok(before);
+            }
+            let walked = self.walk(before, goal, allowed);
+            // Only if the gate has not moved was all that we walked over still there.
+            match word.compare_exchange(
+                before,
+                walked.unwrap_or(before),
+                order!("gate.publish", AcqRel),
+                Relaxed,
+            ) {
+                Ok(_) => return walked.ok_or(Refused::Damaged),
+                Err(_) => continue,
+            }
+        }
+        Err(Refused::Damaged)
+    }
+
+    /// The last boundary of finished claims from `from` that is not above `limit`; stops once past `goal`. `None`: damaged, if
+    /// nobody has overwritten it meanwhile.
+    fn walk(&self, from: u64, goal: u64, limit: u64) -> Option<u64> {
+        let mut at = from;
+        while at < goal {
+            match self.span(at) {
+                Span::Message { blocks, .. } | Span::Pad { blocks }
+                    if at.wrapping_add(blocks) <= limit =>
+                {
+                    at = at.wrapping_add(blocks)
+                }
+                Span::Damaged | Span::Passed => return None,
+                _ => break,
+            }
+        }
+        Some(at)
+    }
+
+    /// Moves a group's floor over padding and acked messages. True if it moved.
+    pub(crate) fn help_floor(&self, group: usize) -> bool {
+        let Some(row) = self.groups.get(group) else { return false };
+        let mut moved = false;
+        for _ in 0..self.patience() {
+            let floor = row.floor();
+            let mut at = floor;
+            // A stretch at a time: the CAS shows that all that was read was still in place.
+            for _ in 0..1024 {
+                match self.span(at) {
+                    Span::Pad { blocks } => at = at.wrapping_add(blocks),
+                    Span::Message { blocks, .. } if self.is_acked(group, at) => {
+                        at = at.wrapping_add(blocks)
+                    }
+                    _ => break,
+                }
+            }
+            if at == floor {
+                return moved;
+            }
+            let swap = row.floor.compare_exchange(floor, at, order!("floor.help", AcqRel), Relaxed);
+            moved |= swap.is_ok();
+        }
+        moved
+    }
+
+    /// Has a named group acked a message? The words of others have no memory.
+    pub(crate) fn is_acked(&self, group: usize, position: u64) -> bool {
+        if self.groups.get(group).and_then(Group::kind) != Some(Kind::Named) {
+            return false;
+        }
+        let Some(word) = self.claim_word(group, position) else { return false };
+        let word = word.load(order!("acked.load", Acquire));
+        claim::age(word, self.lap(position)) == Age::Current && claim::state(word) == claim::ACKED
+    }
+}

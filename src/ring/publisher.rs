@@ -1,0 +1,181 @@
+//! How a producer claims blocks, alone or among others. docs/design.md, section 4.
+
+use super::{Claim, Refused, Ring};
+use crate::layout::{Age, Claiming, stamp};
+use crate::sync::{order, recheck};
+
+/// One producer's side: what it may keep in private memory.
+pub(crate) struct Publisher {
+    row: usize,
+    /// Where the next claim starts, while sole.
+    tail: u64,
+    /// How far this producer may write without looking at the gate.
+    limit: u64,
+    /// The mode word under which this producer is sole; 0 (vacant) when it is not.
+    sole: u64,
+}
+
+impl Publisher {
+    pub(crate) fn new(row: usize) -> Self {
+        Self { row, tail: 0, limit: 0, sole: 0 }
+    }
+
+    /// A sole producer's usual case: there is room. `None` says nothing but that `claim` must look closer; it does so even if the
+    /// claim stands announced already, since it announces the same one again.
+    #[inline(always)]
+    pub(crate) fn claim_fast(&mut self, ring: &Ring, blocks: u64) -> Option<Claim> {
+        let claim = ring.place(self.tail, blocks);
+        let usual =
+            self.sole != 0 && claim.end <= self.limit && self.announce_and_look(ring, &claim);
+        usual.then_some(claim)
+    }
+
+    /// Claims contiguous blocks. What is claimed must be published or padded: others wait for it.
+    pub(crate) fn claim(&mut self, ring: &Ring, blocks: u64) -> Result<Claim, Refused> {
+        let claim = ring.place(self.tail, blocks);
+        if self.sole == 0 || claim.end > self.limit {
+            return self.claim_slowly(ring, blocks);
+        }
+        if self.announce_and_look(ring, &claim) {
+            Ok(claim)
+        } else {
+            self.claim_announced(ring, claim)
+        }
+    }
+
+    /// Step 1 and 2 of a sole claim. False: not sole any more, and the claim stands announced.
+    #[inline(always)]
+    fn announce_and_look(&mut self, ring: &Ring, claim: &Claim) -> bool {
+        self.announce(ring, claim);
+        if recheck!("sole.fence") {
+            ring.light_fence();
+        }
+        if recheck!("sole.look")
+            && ring.control.doors.mode.load(order!("sole.mode", Acquire)) != self.sole
+        {
+            return false;
+        }
+        self.tail = claim.end;
+        true
+    }
+
+    #[inline(always)]
+    fn announce(&self, ring: &Ring, claim: &Claim) {
+        if let Some(member) = ring.members.get(self.row) {
+            let hot = &member.hot;
+            hot.blocks
+                .store(claim.end.wrapping_sub(claim.start), order!("announce.blocks", Release));
+            hot.announced.store(claim.start, order!("announce.start", Release));
+        }
+    }
+
+    /// A claim that was announced in a solitude that has ended: ours, unless somebody got there first.
+    #[cold]
+    fn claim_announced(&mut self, ring: &Ring, claim: Claim) -> Result<Claim, Refused> {
+        self.sole = 0;
+        ring.control.tail.fetch_max(claim.start, order!("tail.switch", AcqRel));
+        if self.take(ring, &claim)? {
+            Ok(claim)
+        } else {
+            self.claim_slowly(ring, claim.end.wrapping_sub(claim.first))
+        }
+    }
+
+    #[cold]
+    fn claim_slowly(&mut self, ring: &Ring, blocks: u64) -> Result<Claim, Refused> {
+        for _ in 0..ring.patience() {
+            let mode = ring.mode();
+            if mode.is_closed() {
+                return Err(Refused::Closed);
+            }
+            if mode.claiming() == Claiming::Sole(self.row) {
+                if self.sole != mode.0 {
+                    self.tail = ring.frontier().ok_or(Refused::Damaged)?;
+                    self.sole = mode.0;
+                }
+                let claim = ring.place(self.tail, blocks);
+                self.make_room(ring, &claim)?;
+                if self.announce_and_look(ring, &claim) {
+                    return Ok(claim);
+                }
+                self.sole = 0;
+                ring.control.tail.fetch_max(claim.start, order!("tail.switch", AcqRel));
+                if self.take(ring, &claim)? {
+                    return Ok(claim);
+                }
+                continue;
+            }
+            self.sole = 0;
+            let tail = ring.control.tail.load(order!("tail.load", Acquire));
+            let word = ring.entry(tail).stamp.load(order!("claim.stamp", Acquire));
+            if stamp::age(word, ring.lap(tail)) != Age::Older {
+                if !ring.help_tail(tail) {
+                    return Err(Refused::Damaged);
+                }
+                continue;
+            }
+            let claim = ring.place(tail, blocks);
+            self.make_room(ring, &claim)?;
+            self.announce(ring, &claim);
+            if self.take(ring, &claim)? {
+                return Ok(claim);
+            }
+        }
+        Err(Refused::Damaged)
+    }
+
+    /// The floor that makes it worth waking a producer who waits for so many blocks: his claim's need and an eighth of the ring.
+    pub(crate) fn wanted_floor(&self, ring: &Ring, blocks: u64) -> u64 {
+        let start = if self.sole != 0 {
+            self.tail
+        } else {
+            ring.control.tail.load(order!("tail.load", Acquire))
+        };
+        let size = ring.geometry.ring();
+        ring.place(start, blocks)
+            .end
+            .saturating_sub(size)
+            .saturating_add(ring.geometry.retain + size / 8)
+    }
+
+    fn make_room(&mut self, ring: &Ring, claim: &Claim) -> Result<(), Refused> {
+        if claim.end > self.limit {
+            self.limit = ring.limit(claim.start, claim.end)?;
+        }
+        Ok(())
+    }
+
+    /// Takes an announced claim by CAS on its first stamp. False if another producer was first.
+    fn take(&mut self, ring: &Ring, claim: &Claim) -> Result<bool, Refused> {
+        let stamp = &ring.entry(claim.start).stamp;
+        let lap = ring.lap(claim.start);
+        let mine = stamp::word(lap, self.row, stamp::CLAIMED);
+        let seen = stamp.load(order!("take.stamp", Acquire));
+        let taken = match stamp::age(seen, lap) {
+            // Whoever ended our solitude may have claimed on our behalf.
+            Age::Older => match stamp.compare_exchange(
+                seen,
+                mine,
+                order!("take.claim", AcqRel),
+                order!("take.lost", Acquire),
+            ) {
+                Ok(_) => true,
+                Err(now) => now == mine,
+            },
+            _ => seen == mine,
+        };
+        if !taken {
+            return Ok(false);
+        }
+        if recheck!("close.fence") {
+            ring.light_fence();
+        }
+        if recheck!("close.look") && ring.mode().is_closed() {
+            ring.pad(claim.start, claim.end.wrapping_sub(claim.start));
+            return Err(Refused::Closed);
+        }
+        ring.move_tail(claim.start, claim.end);
+        self.tail = claim.end;
+        Ok(true)
+    }
+}
