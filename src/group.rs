@@ -156,7 +156,14 @@ impl Reader {
         // Bounded by the ring: a cursor can pass each block once before it meets its own lap again.
         for _ in 0..ring.patience() {
             let position = self.cursor.get();
-            let (end, extent) = match ring.span(position) {
+            let span = ring.span(position);
+            // Producers move a floor over padding, and then overwrite it while we read. Nothing is in hand then.
+            let floor = group.floor();
+            if recheck!("sole.floor") && floor > position {
+                self.skip_to(floor);
+                continue;
+            }
+            let (end, extent) = match span {
                 Span::Message { extent, blocks } => (position.wrapping_add(blocks), extent),
                 Span::Pad { blocks } => {
                     self.skip_pad(group, position, position.wrapping_add(blocks));
@@ -216,9 +223,15 @@ impl Reader {
                 order!("floor.pad", AcqRel),
                 crate::sync::Relaxed,
             );
-            self.floor.set(to);
-            self.chain.set(to);
+            self.skip_to(to);
         }
+    }
+
+    /// A sole member with nothing in hand goes on from here.
+    fn skip_to(&self, position: u64) {
+        self.cursor.set(position);
+        self.chain.set(position);
+        self.floor.set(position);
     }
 
     /// Everything below `end` is done, and was ours: nobody else can have moved the floor that far.

@@ -225,22 +225,25 @@ impl<'a> Ring<'a> {
 
     /// The first position that nobody has claimed, found by walking from the best hint. `None` if the chain is damaged.
     pub(crate) fn frontier(&self) -> Option<u64> {
-        for _ in 0..4 {
-            let gate = self.control.gate.load(order!("gate.load", Acquire));
-            let mut at = self.control.tail.load(order!("tail.load", Acquire)).max(gate);
-            if let Claiming::Sole(row) | Claiming::Switching(row) = self.mode().claiming() {
-                at = at.max(self.announced_claim(row).unwrap_or(gate));
+        let gate = || self.control.gate.load(order!("gate.load", Acquire));
+        let mut at = self.control.tail.load(order!("tail.load", Acquire)).max(gate());
+        if let Claiming::Sole(row) | Claiming::Switching(row) = self.mode().claiming() {
+            at = at.max(self.announced_claim(row).unwrap_or(at));
+        }
+        for _ in 0..self.patience() {
+            let span = self.span(at);
+            // What lies below the gate may have been overwritten while we read.
+            let gate = gate();
+            if recheck!("frontier.gate") && gate > at {
+                at = gate;
+                continue;
             }
-            for _ in 0..self.patience() {
-                match self.span(at) {
-                    Span::Open => return Some(at),
-                    Span::Message { blocks, .. }
-                    | Span::Pad { blocks }
-                    | Span::Claimed { blocks, .. } => at = at.wrapping_add(blocks),
-                    // The hint was overtaken: take a newer one.
-                    Span::Passed => break,
-                    Span::Damaged => return None,
-                }
+            match span {
+                Span::Open => return Some(at),
+                Span::Message { blocks, .. }
+                | Span::Pad { blocks }
+                | Span::Claimed { blocks, .. } => at = at.wrapping_add(blocks),
+                Span::Passed | Span::Damaged => return None,
             }
         }
         None

@@ -438,3 +438,25 @@ fn large_counters() {
         }
     }
 }
+
+/// Producers that need room move a floor over padding, and the ring goes round under the cursor of a member that never looked.
+#[test]
+fn padding_alone_wears_no_reader_out() {
+    for named in [true, false] {
+        let dir = TempDir::new();
+        let queue = Queue::options().capacity(1 << 12).create(&dir.path("q")).unwrap();
+        let rx = match named {
+            true => queue.consumer(slipring::DEFAULT_GROUP).unwrap(),
+            false => queue.consumer_options().open().unwrap(),
+        };
+        let mut tx = queue.producer().unwrap();
+        for _ in 0..200 {
+            tx.try_reserve(1000).unwrap().abort();
+        }
+        tx.try_send(b"after").unwrap();
+        let message = rx.try_recv().unwrap();
+        assert_eq!(message.payload(), b"after");
+        message.ack().unwrap();
+        assert!(matches!(rx.try_recv(), Err(RecvError::Empty)));
+    }
+}

@@ -82,9 +82,7 @@ impl Reader {
         if let Some(member) = ring.members.get(self.row) {
             member.hot.announced.store(floor, order!("reader.begin", Release));
         }
-        self.cursor.set(floor);
-        self.chain.set(floor);
-        self.floor.set(floor);
+        self.skip_to(floor);
         self.rewinds.set(group.info.rewinds.load(order!("rewinds.load", Acquire)));
         self.sole.set(mode.0);
         self.fast.set(self.plain);

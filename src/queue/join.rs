@@ -228,16 +228,22 @@ fn starting_point(ring: &Ring, start: Start) -> Result<u64, JoinError> {
                 if at >= wanted {
                     break;
                 }
-                match ring.span(at) {
+                let span = ring.span(at);
+                // What lies below the gate may have been overwritten while we read.
+                let earliest = gate();
+                if earliest > wanted {
+                    return Err(JoinError::Lagged { earliest });
+                }
+                if earliest > at {
+                    at = earliest;
+                    continue;
+                }
+                match span {
                     Span::Message { blocks, .. }
                     | Span::Pad { blocks }
                     | Span::Claimed { blocks, .. } => at = at.wrapping_add(blocks),
                     Span::Open => break,
-                    Span::Passed if gate() > wanted => {
-                        return Err(JoinError::Lagged { earliest: gate() });
-                    }
-                    Span::Passed => at = gate(),
-                    Span::Damaged => return Err(JoinError::Corrupt),
+                    Span::Passed | Span::Damaged => return Err(JoinError::Corrupt),
                 }
             }
             Ok(at)

@@ -1,8 +1,9 @@
 //! `slipring create`.
 
-use crate::failure::{About, Done};
+use crate::failure::{About, Done, Failure, code};
 use crate::units;
-use slipring::Queue;
+use slipring::{OpenError, Queue, Status};
+use std::path::Path;
 
 /// Make a queue
 ///
@@ -51,5 +52,15 @@ pub fn run(args: Create) -> Done {
     if let Some(count) = args.max_members {
         options = options.max_members(count);
     }
-    options.create(&args.name).about(&args.name).map(drop)
+    match options.create(&args.name) {
+        Err(OpenError::NotFound(_)) => Err(no_directory(&args.name)),
+        created => created.about(&args.name).map(drop),
+    }
+}
+
+/// It is the directory that was not found. The queues' own is made by itself, one that a path names is not.
+fn no_directory(name: &str) -> Failure {
+    let directory = Path::new(name).parent().unwrap_or(Path::new("")).display();
+    let text = format!("{name}: no directory {directory}; make it with `mkdir -p {directory}`");
+    Failure::new(code(Status::NotFound), text)
 }

@@ -18,6 +18,7 @@ use crew::Crew;
 use indicatif::ProgressBar;
 use serde_json::json;
 use slipring::Queue;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -181,7 +182,8 @@ impl Place {
         let base = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
         let path = base.join(format!("slipring-demo-{}", std::process::id()));
         let failure = |error| Failure::io(&error, path.display());
-        std::fs::create_dir(&path).map_err(failure)?;
+        // What a --file holds may be private.
+        std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(failure)?;
         Ok(Self(path))
     }
 

@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 pub struct Doctor {
     /// Only this queue
     name: Option<String>,
-    /// Repair what dead members left, and remove damaged files
+    /// Repair what dead members left
     #[arg(long)]
     repair: bool,
     /// One JSON object
@@ -36,8 +36,8 @@ pub fn run(args: Doctor) -> Done {
         }
         match Observer::open(&name) {
             Ok(observer) => report.queue(&observer.stats()),
-            // Removed by the repair, or since it was listed.
-            Err(OpenError::NotFound(_)) if args.name.is_none() || args.repair => {}
+            // Removed since it was listed.
+            Err(OpenError::NotFound(_)) if args.name.is_none() => {}
             Err(error @ OpenError::NotFound(_)) => return Err(error).about(&name),
             Err(error) => report.unreadable(&name, &error),
         }
@@ -55,28 +55,17 @@ pub fn run(args: Doctor) -> Done {
     Err(Failure::new(code.max(FAILURE), format_args!("{count} problem{s} found")))
 }
 
-/// Frees what dead members hold; a file that is damaged beyond use is removed. Files that are no queues, or queues of another
-/// version, belong to somebody else and are left alone.
+/// Frees what dead members hold. What cannot be opened is left alone: the report says what is wrong with it.
 fn repair(name: &str) -> Done {
-    match Queue::open(name) {
-        Ok(queue) => {
-            let done = queue.recover().about(name)?;
-            if done.members > 0 {
-                eprintln!(
-                    "slipring: {name}: repaired {} dead members: {} unfinished messages skipped, {} given back",
-                    done.members, done.holes, done.given_back
-                );
-            }
-            Ok(())
-        }
-        Err(OpenError::Corrupt(why)) => {
-            eprintln!("slipring: {why}");
-            eprintln!("slipring: {name}: removing the damaged file");
-            Queue::unlink(name).about(name)
-        }
-        // The report says what is wrong.
-        Err(_) => Ok(()),
+    let Ok(queue) = Queue::open(name) else { return Ok(()) };
+    let done = queue.recover().about(name)?;
+    if done.members > 0 {
+        eprintln!(
+            "slipring: {name}: dead members repaired: {}; unfinished messages skipped: {}; messages given back: {}",
+            done.members, done.holes, done.given_back
+        );
     }
+    Ok(())
 }
 
 #[derive(Default)]
@@ -122,7 +111,7 @@ impl Report {
                 group.mode, group.members, group.lag
             );
         }
-        for member in stats.members.iter().filter(|member| stat::dead(member)) {
+        for member in stats.members.iter().filter(|member| !member.alive) {
             self.problems.push(Problem::new(
                 format!("{name}: member {} (pid {}) is dead", member.row, member.pid),
                 format!("slipring doctor {name} --repair"),
@@ -149,7 +138,9 @@ impl Report {
         self.queues.push(json!({"name": name, "error": error.to_string()}));
         let _ = writeln!(self.text, "{name}: cannot be used");
         let command = match error {
-            OpenError::Corrupt(_) => format!("slipring doctor {name} --repair"),
+            OpenError::Corrupt(_) => {
+                format!("slipring rm {name}, then slipring create {name}; what it held is lost")
+            }
             OpenError::Permission(_) => format!("chmod a+r on the file of {name}, by its owner"),
             _ => format!("slipring rm {name}, if nobody needs it"),
         };

@@ -46,6 +46,17 @@ pub fn code(status: Status) -> u8 {
 /// Errors of the library.
 pub trait Coded: Display {
     fn code(&self) -> u8;
+
+    /// What to do next, where the error's own text does not say it.
+    fn help(&self, _queue: &str) -> Option<String> {
+        None
+    }
+}
+
+fn begin_anew(queue: &str) -> Option<String> {
+    Some(format!(
+        "what waits can still be received; `slipring rm {queue}` and `slipring create {queue}` begin anew"
+    ))
 }
 
 impl Coded for OpenError {
@@ -58,6 +69,15 @@ impl Coded for JoinError {
     fn code(&self) -> u8 {
         code(self.status())
     }
+
+    fn help(&self, queue: &str) -> Option<String> {
+        match self {
+            Self::Closed => begin_anew(queue),
+            Self::NotFound(_) => Some(format!("`slipring group ls {queue}` lists those there are")),
+            Self::Lagged { .. } => Some("use --from earliest".into()),
+            _ => None,
+        }
+    }
 }
 
 impl Coded for SendError {
@@ -68,11 +88,27 @@ impl Coded for SendError {
             other => code(other.status()),
         }
     }
+
+    fn help(&self, queue: &str) -> Option<String> {
+        match self {
+            Self::Closed => begin_anew(queue),
+            Self::Full | Self::Timeout => Some(format!(
+                "`slipring group ls {queue}` says which; receive from it, or drop it with `slipring group drop`"
+            )),
+            Self::TooLarge { .. } => Some("create one with a larger --capacity".into()),
+            _ => None,
+        }
+    }
 }
 
 impl Coded for RecvError {
     fn code(&self) -> u8 {
         code(self.status())
+    }
+
+    fn help(&self, queue: &str) -> Option<String> {
+        let idle = matches!(self, Self::Empty | Self::Timeout);
+        idle.then(|| format!("does anybody send? `slipring stat {queue}` tells"))
     }
 }
 
@@ -91,9 +127,11 @@ impl<T, E: Coded> About<T> for Result<T, E> {
     fn about(self, queue: &str) -> Result<T, Failure> {
         self.map_err(|error| {
             let text = error.to_string();
-            let said = text.contains(queue);
+            let said =
+                text.starts_with(&format!("{queue}:")) || text.starts_with(&format!("{queue:?}"));
             let text = if said { text } else { format!("{queue}: {text}") };
-            Failure::new(error.code(), text)
+            let help = error.help(queue).map_or(String::new(), |help| format!("; {help}"));
+            Failure::new(error.code(), format_args!("{text}{help}"))
         })
     }
 }

@@ -49,7 +49,10 @@ fn ls(name: &str, only: Option<&str>, json: bool) -> Done {
     let groups: Vec<_> =
         stats.groups.iter().filter(|group| only.is_none_or(|only| group.name == only)).collect();
     if let (Some(only), true) = (only, groups.is_empty()) {
-        return Err(Failure::new(3, format_args!("{name}: no group {only:?}")));
+        let text = format_args!(
+            "{name}: no group {only:?}; `slipring group ls {name}` lists those there are"
+        );
+        return Err(Failure::new(3, text));
     }
     if json {
         let groups = groups.into_iter().map(stat::group_json).collect();

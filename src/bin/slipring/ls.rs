@@ -29,6 +29,9 @@ pub fn run(args: Ls) -> Done {
         let queues = queues.iter().map(|(name, stats)| json(name, stats)).collect();
         return output::print_json(&Value::Array(queues));
     }
+    if queues.is_empty() {
+        eprintln!("slipring: no queues yet; `slipring create NAME` makes one");
+    }
     let rows: Vec<_> = queues.iter().map(|(name, stats)| row(name, stats)).collect();
     let titles = ["NAME", "STATE", "CAPACITY", "USED", "SENT", "WAITING", "GROUPS", "MEMBERS"];
     output::print(&output::table(&titles, &rows))

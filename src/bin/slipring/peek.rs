@@ -55,7 +55,11 @@ pub fn run(args: Peek) -> Done {
     }
     output::write_counted(&mut out, &buffer).1?;
     if shown == 0 && args.count != Some(0) {
-        return Err(Failure::new(EMPTY, format_args!("{}: no message waits", args.name)));
+        let text = format!(
+            "{0}: no message waits; `slipring tail {0}` shows those that were acked lately",
+            args.name
+        );
+        return Err(Failure::new(EMPTY, text));
     }
     Ok(())
 }
@@ -66,7 +70,8 @@ fn waiting(stats: &QueueStats, group: Option<&str>, queue: &str) -> Result<Start
     let floor = match group {
         Some(name) => {
             let row = reliable.find(|row| row.name == name);
-            let missing = || Failure::new(3, format_args!("{queue}: no group {name:?}"));
+            let help = format!("`slipring group ls {queue}` lists those there are");
+            let missing = || Failure::new(3, format_args!("{queue}: no group {name:?}; {help}"));
             Some(row.ok_or_else(missing)?.floor)
         }
         None => reliable.map(|row| row.floor).min(),

@@ -1,7 +1,7 @@
 //! `slipring rm`.
 
 use crate::failure::{About, Done};
-use slipring::Queue;
+use slipring::{Observer, OpenError, Queue};
 
 /// Remove queues; who has one open goes on with it until it closes it
 #[derive(clap::Args)]
@@ -15,7 +15,7 @@ pub fn run(args: Rm) -> Done {
     // All of them are tried; the first failure is the one reported last.
     let mut done = Ok(());
     for name in &args.names {
-        let removed = Queue::unlink(name).about(name);
+        let removed = check(name).and_then(|()| Queue::unlink(name)).about(name);
         if done.is_ok() {
             done = removed;
         } else {
@@ -23,4 +23,16 @@ pub fn run(args: Rm) -> Done {
         }
     }
     done
+}
+
+/// A path may be mistyped: what it leads to must be a queue, if only a damaged one or one of another version.
+fn check(name: &str) -> Result<(), OpenError> {
+    match Observer::open(name) {
+        Err(OpenError::Incompatible(why))
+            if name.contains('/') && why.contains("not a Slipring queue") =>
+        {
+            Err(OpenError::Incompatible(format!("{why}; it was left alone")))
+        }
+        _ => Ok(()),
+    }
 }

@@ -3,7 +3,7 @@
 use crate::failure::{About, Done, FAILURE, Failure, USAGE};
 use crate::{output, units};
 use indicatif::ProgressBar;
-use slipring::{Producer, Queue, SendError};
+use slipring::{Producer, Queue};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Read};
@@ -210,9 +210,13 @@ impl Lines<'_, '_> {
     }
 
     fn too_large(&self, len: usize) -> Failure {
-        let error = SendError::TooLarge { len, max: self.max };
-        let (name, line) = (self.sender.name, self.number.max(1));
-        Failure::new(FAILURE, format_args!("{name}: line {line}: {error}"))
+        let (name, line, max) = (self.sender.name, self.number.max(1), self.max);
+        Failure::new(
+            FAILURE,
+            format_args!(
+                "{name}: line {line} has {len} bytes or more, and this queue takes at most {max}; create one with a larger --capacity"
+            ),
+        )
     }
 }
 
@@ -222,6 +226,14 @@ fn whole_input(max: usize) -> Result<Vec<u8>, Failure> {
     let limit = max as u64 + 1;
     let read = stdin()?.take(limit).read_to_end(&mut bytes);
     read.map_err(|error| Failure::io(&error, "standard input"))?;
+    if bytes.len() > max {
+        return Err(Failure::new(
+            FAILURE,
+            format_args!(
+                "standard input is longer than {max} bytes, the most that this queue takes as one message; send its --lines, or create a queue with a larger --capacity"
+            ),
+        ));
+    }
     Ok(bytes)
 }
 

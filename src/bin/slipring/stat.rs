@@ -64,7 +64,7 @@ fn text(stats: &QueueStats) -> String {
     if !stats.members.is_empty() {
         text.push('\n');
         let rows: Vec<_> = stats.members.iter().map(member_row).collect();
-        text.push_str(&table(&["ROW", "PID", "ROLE", "GROUP", "COUNT"], &rows));
+        text.push_str(&table(&["ROW", "PID", "ROLE", "STATE", "GROUP", "COUNT"], &rows));
     }
     text
 }
@@ -76,18 +76,14 @@ fn role(member: &MemberStats) -> (&'static str, &str) {
     }
 }
 
-/// Has its process gone without leaving?
-pub fn dead(_member: &MemberStats) -> bool {
-    false
-}
-
 fn member_row(member: &MemberStats) -> Vec<String> {
     let (role, group) = role(member);
     vec![
         member.row.to_string(),
         member.pid.to_string(),
         role.into(),
-        group.into(),
+        if member.alive { "alive" } else { "dead" }.into(),
+        if group.is_empty() { "-" } else { group }.into(),
         member.count.to_string(),
     ]
 }
@@ -129,7 +125,7 @@ fn member_json(member: &MemberStats) -> Value {
     let (role, group) = role(member);
     json!({
         "row": member.row, "pid": member.pid, "joined_unix_ns": member.joined_unix_ns,
-        "role": role, "group": group, "count": member.count,
+        "role": role, "group": group, "count": member.count, "alive": member.alive,
     })
 }
 

@@ -33,17 +33,19 @@ pub fn run(args: Tail) -> Done {
         args.form.observed(&seen, &mut buffer);
     }
     output::write_counted(&mut out, &buffer).1?;
-    while args.follow {
+    if !args.follow {
+        return Ok(());
+    }
+    loop {
         buffer.clear();
         match observer.recv() {
             Ok(seen) => args.form.observed(&seen, &mut buffer),
             Err(RecvError::Lagged { missed }) => lagged(&args.name, missed),
-            Err(RecvError::Closed) => break,
+            Err(RecvError::Closed) => return Ok(()),
             Err(error) => return Err(error).about(&args.name),
         }
         output::write_counted(&mut out, &buffer).1?;
     }
-    Ok(())
 }
 
 /// The last messages there are now; the observer then stands behind them.
