@@ -2,9 +2,9 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::shared::{Membership, NAP, Patience, SPINS, Shared};
+use super::shared::{LOOK, Membership, NAP, Patience, SPINS, Shared};
 use crate::error::{JoinError, SendError};
 use crate::layout::{Extent, MAX_EVENT, Role};
 use crate::ring::{Claim, Publisher, Refused};
@@ -17,8 +17,8 @@ pub struct Producer {
     publisher: Publisher,
     max_blocks: u64,
     sent: u64,
-    /// Sends that found the ring full and were not to wait.
-    refused: u32,
+    /// When it last looked for dead members that may be what is in the way.
+    looked: Instant,
     member: Membership,
 }
 
@@ -45,7 +45,7 @@ impl Producer {
             publisher: Publisher::new(row),
             max_blocks,
             sent: 0,
-            refused: u32::MAX,
+            looked: Instant::now(),
             member: Membership::new(Arc::clone(shared), row, lock),
         })
     }
@@ -307,12 +307,7 @@ impl Producer {
             Refused::Closed => return Err(SendError::Closed),
             Refused::Damaged => return Err(SendError::Corrupt),
             Refused::Full if matches!(patience, Patience::None) => {
-                // Somebody dead may be what is in the way; whoever polls need not look each time.
-                self.refused = self.refused.wrapping_add(1);
-                if !self.refused.is_multiple_of(1024) {
-                    return Err(SendError::Full);
-                }
-                shared.recover_all();
+                self.look_for_the_dead();
                 return again(&mut self.publisher).unwrap_or(Err(SendError::Full));
             }
             Refused::Full => {}
@@ -327,17 +322,23 @@ impl Producer {
             let room = &ring.control.room;
             room.wanted.fetch_min(self.publisher.wanted_floor(ring, blocks), Relaxed);
             let signal = ring.announce_sleep(&room.signal, ROOM);
+            self.look_for_the_dead();
             if let Some(result) = again(&mut self.publisher) {
                 return result;
             }
             let Some(nap) = patience.nap(NAP) else { return Err(SendError::Timeout) };
-            let woken = sys::futex::wait(&room.signal, signal, nap);
-            if !woken {
-                shared.recover_all();
-            }
+            sys::futex::wait(&room.signal, signal, nap);
             if let Some(result) = again(&mut self.publisher) {
                 return result;
             }
+        }
+    }
+
+    /// Now and then, by the clock: neither short time-outs nor being woken in vain put it off.
+    fn look_for_the_dead(&mut self) {
+        if self.looked.elapsed() >= LOOK {
+            self.member.shared.recover_all();
+            self.looked = Instant::now();
         }
     }
 

@@ -446,5 +446,7 @@ impl Patience {
 pub(crate) const NAP: Duration = Duration::from_millis(50);
 /// And this often while a claim stands in its way that nobody finishes.
 pub(crate) const HOLE_NAP: Duration = Duration::from_micros(500);
+/// A producer without room looks for the dead this often, however often it is woken.
+pub(crate) const LOOK: Duration = Duration::from_millis(20);
 /// Turns of a spin loop before sleeping: about what a sleep and a wake would cost.
 pub(crate) const SPINS: u32 = 2000;

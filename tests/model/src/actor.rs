@@ -68,6 +68,8 @@ pub enum Pc {
     Restamp { start: Pos },
     Cas(Plan),
     Bump { start: Pos },
+    CheckClosed { start: Pos },
+    PadOwn { start: Pos },
     Publish { start: Pos, done: u8 },
 
     // Room.
@@ -92,6 +94,12 @@ pub enum Pc {
     LeaveTail,
     LeaveMode,
     LeaveRow,
+
+    // Close, under the registry lock.
+    CloseMode { end: Pos },
+    CloseTail,
+    CloseLook { at: Pos },
+    CloseEnd { end: Pos },
 
     // Consume.
     ReadRewinds,

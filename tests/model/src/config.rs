@@ -29,6 +29,10 @@ pub struct Config {
     pub hold: u8,
     /// How many consumers may leave.
     pub quits: u8,
+    /// How often somebody new may join in the row of one that is gone.
+    pub comebacks: u8,
+    /// Whether the observer closes the queue at some time.
+    pub close: bool,
     /// Whether producers leave when they have sent everything.
     pub leave: bool,
     /// The planted mistake.
@@ -51,6 +55,8 @@ impl Config {
             retries: 0,
             hold: 1,
             quits: 0,
+            comebacks: 0,
+            close: false,
             leave: true,
             bug: None,
             symmetry: true,
@@ -131,7 +137,7 @@ pub enum Bug {
     RepairIgnoresUnstamped,
     /// Repair frees the row before it pads.
     RepairFreesRowFirst,
-    /// The last producer left runs alone without being told where: its claims begin at its own old frontier.
+    /// A producer does not scan the groups again after it moved the gate.
     ProducerDoesNotRescan,
     /// A group that joins does not look at the gate again.
     JoinerDoesNotReread,
@@ -157,10 +163,65 @@ pub enum Bug {
     RepairDoesNotFree,
     /// Repair frees words below the floor, too.
     RepairFreesBelowFloor,
-    /// Repair rewinds the others while a switch is half done.
-    RepairRewindsBeforeSwitch,
     /// A consumer runs alone again though others hold messages.
     SoleAmongOthers,
-    /// A former that acks out of order does not make the group explicit.
-    AckOutOfOrder,
+    /// A former that scans again takes a message that it holds from before the switch for a free one.
+    FormerForgetsHolds,
+    /// A claim lost to a change of an older lap's word is given up, though it was announced.
+    ClaimGivenUp,
+    /// A member that joins leaves in its row what the one before announced.
+    RowKeepsAnnouncement,
+    /// A consumer acks by moving the floor though others share the group.
+    AckByFloor,
+    /// A producer does not look for CLOSED after it has claimed.
+    ClaimerIgnoresClose,
+    /// Who closes does not claim for a sole producer what that one announced.
+    CloserIgnoresAnnouncement,
+    /// Who closes looks for the end first and writes CLOSED after.
+    EndBeforeClose,
+    /// Nobody finishes the work of one that was killed while closing.
+    CloseNotFinished,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: &[Bug] = &[
+        Bug::NewcomerIgnoresAnnouncement,
+        Bug::NewcomerReadsBeforeMode,
+        Bug::FormerDoesNotReread,
+        Bug::FormerDropsClaim,
+        Bug::ModeWithoutEpoch,
+        Bug::FormerLeavesTail,
+        Bug::LaterLapIsFree,
+        Bug::FreshRowSaysZero,
+        Bug::ClaimWithoutOwner,
+        Bug::HelperDoesNotRecheck,
+        Bug::PadFirst,
+        Bug::BatchInOrder,
+        Bug::RepairDoesNotPad,
+        Bug::RepairIgnoresUnstamped,
+        Bug::RepairFreesRowFirst,
+        Bug::ProducerDoesNotRescan,
+        Bug::JoinerDoesNotReread,
+        Bug::JoinerDiesConfirmed,
+        Bug::ConversionSkipped,
+        Bug::ConversionBeforeMode,
+        Bug::ConsumerDoesNotReread,
+        Bug::AckAfterFloor,
+        Bug::FloorByStore,
+        Bug::RetryWithoutRewind,
+        Bug::RewindBeforeFree,
+        Bug::RepairRewindsIfFreed,
+        Bug::RepairDoesNotFree,
+        Bug::RepairFreesBelowFloor,
+        Bug::SoleAmongOthers,
+        Bug::FormerForgetsHolds,
+        Bug::ClaimGivenUp,
+        Bug::RowKeepsAnnouncement,
+        Bug::AckByFloor,
+        Bug::ClaimerIgnoresClose,
+        Bug::CloserIgnoresAnnouncement,
+        Bug::EndBeforeClose,
+        Bug::CloseNotFinished,
+    ];
 }

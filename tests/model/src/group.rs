@@ -1,12 +1,12 @@
 //! docs/design.md section 5: how a consumer claims, acks and gives back.
 
 use crate::actor::Pc;
-use crate::config::Bug;
+use crate::config::{Bug, Config};
 use crate::publish::Turn;
 use crate::repair::claimable;
 use crate::room::beyond;
-use crate::state::{Broken, Fate};
-use crate::words::{Claim, Mode, Pos, Stage};
+use crate::state::{ACKED, Broken, Fate, State};
+use crate::words::{Claim, Id, Mode, Pos, Stage};
 
 impl Turn<'_> {
     /// One step of consuming.
@@ -74,15 +74,21 @@ impl Turn<'_> {
 
     /// A claim that somebody made for me when he ended my solitude; one that I know of already is not news.
     fn made_for_me(&mut self, claim: Claim) -> bool {
-        let actor = *self.actor();
-        claim.taken_by(self.cfg.lap(actor.next), self.me) && !actor.holds().any(|held| held == actor.next)
+        let at = self.actor().next;
+        claim.taken_by(self.cfg.lap(at), self.me) && !self.holds(at)
+    }
+
+    fn holds(&self, at: Pos) -> bool {
+        self.s.actor(self.me).holds().any(|held| held == at)
     }
 
     fn read_claim(&mut self) {
         let at = self.actor().next;
         let claim = self.s.claims[self.cfg.index(at)];
         let lap = self.cfg.lap(at);
-        if claimable(claim, lap) {
+        // In the midst of a switch a message that I hold from before may have no claim word yet.
+        let mine = self.holds(at) && !self.cfg.has(Bug::FormerForgetsHolds);
+        if claimable(claim, lap) && !mine {
             self.go(Pc::Take { old: claim });
         } else if claim.lap() > lap {
             self.go(Pc::ReadFloor);
@@ -141,7 +147,7 @@ impl Turn<'_> {
                 self.skipped_before(at).then_some(Broken::Order)
             }
             Some(Fate::Delivered(place)) if place == at && whole => (count < 2).then_some(Broken::Unmarked),
-            Some(Fate::Done) => Some(Broken::AckedAgain),
+            None if message == usize::from(ACKED) => Some(Broken::AckedAgain),
             _ => Some(Broken::Phantom),
         };
         self.s.broken = broken.unwrap_or(self.s.broken);
@@ -155,6 +161,9 @@ impl Turn<'_> {
         if let Some(fate) = self.s.fates.get_mut(message) {
             *fate = Fate::Done;
         }
+        for block in at..self.end_of(at) {
+            self.s.payload[self.cfg.index(block)] = ACKED;
+        }
         self.actor().drop_hold(at);
     }
 
@@ -165,7 +174,7 @@ impl Turn<'_> {
     /// Acks a message held.
     pub fn ack(&mut self, at: Pos) {
         let end = self.end_of(at);
-        if self.actor().sole == 1 {
+        if self.actor().sole == 1 || (self.cfg.has(Bug::AckByFloor) && self.s.actor(self.me).held[0] == at) {
             // The oldest one: until it is acked nobody else can move the floor over it, so this needs no CAS, and no
             // look at the mode either.
             self.s.group.floor = end;
@@ -202,24 +211,6 @@ impl Turn<'_> {
         self.go(if silent { Pc::Poll } else { Pc::RetryRewind });
     }
 
-    /// Whether a look at the stamp under the cursor would find something.
-    pub fn sees_something(&self) -> bool {
-        let at = self.s.actor(self.me).next;
-        let stamp = self.s.stamps[self.cfg.index(at)];
-        let lap = self.cfg.lap(at);
-        stamp.lap() > lap || (stamp.lap() == lap && stamp.finished())
-    }
-
-    /// Whether this consumer, with nothing in its hands, may try to be alone: nobody else has a row, and its cursor
-    /// stands at the floor with nothing to read.
-    pub fn may_be_alone(&self) -> bool {
-        let actor = self.s.actor(self.me);
-        let others = self.cfg.has(Bug::SoleAmongOthers)
-            || self.s.members(self.cfg.consumer_ids(), self.me).next().is_none();
-        let holds = actor.holds().next().is_some();
-        actor.sole == 0 && others && !holds && actor.next == self.s.group.floor && !self.sees_something()
-    }
-
     /// The observer's whole life: takes the message at the floor and acks it, in one step.
     pub fn serve(&mut self) {
         let at = self.s.group.floor;
@@ -230,18 +221,38 @@ impl Turn<'_> {
         }
         self.s.group.floor = self.end_of(at);
     }
+}
 
-    /// Whether there is something to serve.
-    pub fn can_serve(&self) -> bool {
-        let at = self.s.group.floor;
-        let stamp = self.s.stamps[self.cfg.index(at)];
-        stamp.lap() == self.cfg.lap(at) && stamp.finished()
-    }
+fn finished_at(cfg: &Config, s: &State, at: Pos) -> bool {
+    let stamp = s.stamps[cfg.index(at)];
+    stamp.lap() == cfg.lap(at) && stamp.finished()
+}
 
-    /// Whether the floor lags behind what is acked, with nobody but this member to bring it along.
-    pub fn floor_lags(&self) -> bool {
-        let actor = self.s.actor(self.me);
-        let alone = self.s.members(self.cfg.consumer_ids(), self.me).next().is_none();
-        actor.sole == 0 && alone && beyond(self.cfg, self.s, self.s.group.floor).is_some()
-    }
+/// Whether a look at the stamp under the cursor would find something.
+pub fn sees_something(cfg: &Config, s: &State, id: Id) -> bool {
+    let at = s.actor(id).next;
+    s.stamps[cfg.index(at)].lap() > cfg.lap(at) || finished_at(cfg, s, at)
+}
+
+/// Whether there is something to serve for the observer.
+pub fn can_serve(cfg: &Config, s: &State) -> bool {
+    finished_at(cfg, s, s.group.floor)
+}
+
+fn is_only_member(cfg: &Config, s: &State, id: Id) -> bool {
+    s.members(cfg.consumer_ids(), id).next().is_none()
+}
+
+/// Whether a consumer, with nothing in its hands, may try to be alone: nobody else has a row, and its cursor stands at
+/// the floor with nothing to read.
+pub fn may_be_alone(cfg: &Config, s: &State, id: Id) -> bool {
+    let actor = s.actor(id);
+    let only = cfg.has(Bug::SoleAmongOthers) || is_only_member(cfg, s, id);
+    let done = actor.holds().next().is_none() && actor.next == s.group.floor;
+    actor.sole == 0 && only && done && !sees_something(cfg, s, id)
+}
+
+/// Whether the floor lags behind what is acked, with nobody but this member to bring it along.
+pub fn floor_lags(cfg: &Config, s: &State, id: Id) -> bool {
+    s.actor(id).sole == 0 && is_only_member(cfg, s, id) && beyond(cfg, s, s.group.floor).is_some()
 }

@@ -3,6 +3,7 @@
 
 use crate::actor::{Conversion, Pc, Repair};
 use crate::config::Bug;
+use crate::group::may_be_alone;
 use crate::publish::Turn;
 use crate::state::{Fate, GroupState};
 use crate::words::{Claim, Id, Mode, NOBODY, Pos, Stage};
@@ -61,7 +62,7 @@ impl Turn<'_> {
             }
             Pc::SoleCheck => {
                 // Under the lock nobody joins, and nobody else moves the floor of a member that is alone.
-                let alone = self.may_be_alone();
+                let alone = may_be_alone(self.cfg, self.s, self.me);
                 if alone { self.go(Pc::SoleMode) } else { self.unlock() }
             }
             Pc::SoleMode => {

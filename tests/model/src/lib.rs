@@ -10,6 +10,7 @@
 //! | `publish.rs`, `members.rs` | section 4: claim and publish; join, switch, leave |
 //! | `group.rs`, `group_members.rs` | section 5: claim, ack, give back; join, convert, be alone again |
 //! | `room.rs` | section 6: gate and floor |
+//! | `close.rs` | section 4: close |
 //! | `repair.rs` | section 8 |
 //! | `model.rs` | who may do what when, and kills |
 //! | `properties.rs` | the promises |
@@ -18,9 +19,11 @@
 
 pub mod actor;
 pub mod check;
+pub mod close;
 pub mod config;
 pub mod group;
 pub mod group_members;
+pub mod hash;
 pub mod members;
 pub mod model;
 pub mod properties;

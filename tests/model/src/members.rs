@@ -5,7 +5,7 @@ use crate::actor::{Actor, Pc, Repair};
 use crate::config::Bug;
 use crate::publish::Turn;
 use crate::state::Row;
-use crate::words::{Id, Mode, NOBODY, NONE, Pos, Stamp};
+use crate::words::{CLOSING, Id, Mode, NOBODY, NONE, Pos, Stamp};
 
 impl Turn<'_> {
     /// Takes the registry lock; the caller saw that it is free.
@@ -36,10 +36,19 @@ impl Turn<'_> {
 
     /// A member's own row, as it joins. What an earlier owner announced must not be read as an announcement of mine.
     pub fn join(&mut self) {
-        self.lock();
         let producer = self.me < self.cfg.producers();
-        let announced = if producer && !self.cfg.has(Bug::FreshRowSaysZero) { NONE } else { 0 };
-        self.s.rows[usize::from(self.me)] = Row { active: true, announced, blocks: 0 };
+        if producer && self.s.mode == Mode::Closed {
+            return self.go(Pc::Gone);
+        }
+        self.lock();
+        let announced = match self.cfg.bug {
+            Some(Bug::RowKeepsAnnouncement) => self.s.row(self.me).announced,
+            _ if producer && !self.cfg.has(Bug::FreshRowSaysZero) => NONE,
+            _ => 0,
+        };
+        // Where every claim is one block, that store is never to be seen, and is done here once for all.
+        let blocks = u8::from(self.cfg.uniform());
+        self.s.rows[usize::from(self.me)] = Row { active: true, announced, blocks };
         self.go(if producer { Pc::JoinMode } else { Pc::GroupState });
     }
 
@@ -89,6 +98,7 @@ impl Turn<'_> {
                 let next = self.switch_end(former, dead);
                 self.go(next);
             }
+            Pc::SwitchDone { dead: CLOSING } => self.close_step(Pc::CloseMode { end: NONE }),
             Pc::SwitchDone { dead } => {
                 self.s.mode = Mode::Shared;
                 self.switched(dead);
@@ -115,7 +125,7 @@ impl Turn<'_> {
     }
 
     /// Begins the switch, or does again what a dead one began.
-    fn end_solitude(&mut self, former: Id, dead: Id) {
+    pub fn end_solitude(&mut self, former: Id, dead: Id) {
         match self.cfg.bug {
             Some(Bug::NewcomerIgnoresAnnouncement) => self.go(Pc::SwitchDone { dead }),
             // The planted order: look, then write.
@@ -150,6 +160,7 @@ impl Turn<'_> {
     pub fn settle(&mut self, leaving: Id) -> bool {
         let others: Vec<Id> = self.s.members(0..self.cfg.producers(), leaving).collect();
         match (others.as_slice(), self.s.mode) {
+            (_, Mode::Closed) => {}
             ([], _) => self.s.mode = Mode::Shared,
             ([only], Mode::Sole(id)) if id == *only => {}
             ([only], _) => self.write_sole(*only),
@@ -169,10 +180,18 @@ impl Turn<'_> {
         }
     }
 
-    /// The last store for a row, after which its owner is nobody.
+    /// The last store for a row, after which its owner is nobody. What it announced stays there; it is wiped only
+    /// where nobody will join in it, so that states come together.
     pub fn free_row(&mut self, id: Id) {
-        self.s.rows[usize::from(id)] = Row { active: false, announced: NONE, blocks: 0 };
-        self.s.actors[usize::from(id)] = Actor::new(Pc::Gone);
+        let row = &mut self.s.rows[usize::from(id)];
+        row.active = false;
+        let actor = &mut self.s.actors[usize::from(id)];
+        if self.s.comebacks == 0 {
+            *row = Row { active: false, announced: NONE, blocks: 0 };
+            *actor = Actor::new(Pc::Gone);
+        } else {
+            *actor = Actor { left: actor.left, ..Actor::new(Pc::Gone) };
+        }
     }
 
     /// One step of leaving: takes the lock.

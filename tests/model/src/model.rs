@@ -1,11 +1,12 @@
 //! Who may do what when.
 
 use crate::actor::{Actor, Pc};
-use crate::config::Config;
+use crate::config::{Bug, Config};
+use crate::group::{can_serve, floor_lags, may_be_alone, sees_something};
 use crate::publish::Turn;
 use crate::room::{beyond, has_room};
 use crate::state::State;
-use crate::words::{Id, NOBODY, Pos};
+use crate::words::{Id, Mode, NOBODY, NONE, Pos};
 use stateright::{Model, Property};
 
 /// The protocol, as stateright sees it.
@@ -37,6 +38,10 @@ pub enum Move {
     Serve,
     /// Takes the registry lock to repair this one.
     Repair(Id),
+    /// Takes the registry lock to close the queue.
+    Close,
+    /// Somebody new joins in the row of one that is gone.
+    Return,
     /// Is killed.
     Die,
 }
@@ -61,7 +66,13 @@ fn moves_of(cfg: &Config, s: &State, id: Id, mut add: impl FnMut(Move)) {
     let unlocked = s.registry == NOBODY;
     let producers = 0..cfg.producers();
     match s.actor(id).pc {
-        Pc::Gone | Pc::Dead | Pc::Idle => {}
+        Pc::Gone => {
+            let useful = s.actor(id).left > 0 || cfg.consumer_ids().contains(&id);
+            if s.comebacks > 0 && useful {
+                add(Move::Return);
+            }
+        }
+        Pc::Dead | Pc::Idle => {}
         Pc::Join if unlocked => {
             // A joiner repairs every row of its kind on its way.
             let kind = if id < cfg.producers() { producers } else { cfg.consumer_ids() };
@@ -75,7 +86,7 @@ fn moves_of(cfg: &Config, s: &State, id: Id, mut add: impl FnMut(Move)) {
         Pc::Join | Pc::Leave => {}
         Pc::Full { start } => {
             let movable = beyond(cfg, s, s.group.floor).is_some();
-            if movable || has_room(cfg, s, start, s.actor(id).left) {
+            if movable || has_room(cfg, s, start, s.actor(id).left) || s.mode == Mode::Closed {
                 add(Move::Step);
             }
             repairs(cfg, s, add);
@@ -98,15 +109,25 @@ fn repairs(cfg: &Config, s: &State, mut add: impl FnMut(Move)) {
     }
 }
 
+/// One that waits for the end of a closed queue finishes what a dead closer began.
+fn closes(cfg: &Config, s: &State, mut add: impl FnMut(Move)) {
+    let begun = s.mode == Mode::Closed && s.end == NONE && s.registry == NOBODY;
+    if begun && !cfg.has(Bug::CloseNotFinished) {
+        add(Move::Close);
+    }
+}
+
 /// A consumer between two messages, or the observer. It looks only where something is to be seen: a look that finds
 /// nothing leaves everything as it was. So does a look at an unchanged `rewinds`; skipping it is having looked early.
 fn polls(cfg: &Config, s: &State, id: Id, mut add: impl FnMut(Move)) {
-    let mut state = *s;
-    let turn = Turn { cfg, s: &mut state, me: id };
     if id == cfg.producers() + cfg.consumers {
-        if cfg.consumers == 0 && turn.can_serve() {
+        if cfg.consumers == 0 && can_serve(cfg, s) {
             add(Move::Serve);
         }
+        if s.close && s.registry == NOBODY {
+            add(Move::Close);
+        }
+        closes(cfg, s, &mut add);
         return repairs(cfg, s, add);
     }
     let actor = s.actor(id);
@@ -128,18 +149,19 @@ fn polls(cfg: &Config, s: &State, id: Id, mut add: impl FnMut(Move)) {
     if !alone && actor.seen != s.group.rewinds {
         add(Move::Rewound);
     }
-    if turn.sees_something() {
+    if sees_something(cfg, s, id) {
         add(Move::Look);
     }
-    if unlocked && turn.may_be_alone() {
+    if unlocked && may_be_alone(cfg, s, id) {
         add(Move::Alone);
     }
-    if holding == 0 && turn.floor_lags() {
+    if holding == 0 && floor_lags(cfg, s, id) {
         add(Move::Floor);
     }
     if unlocked && holding == 0 && s.quits > 0 {
         add(Move::Quit);
     }
+    closes(cfg, s, &mut add);
     repairs(cfg, s, add);
 }
 
@@ -148,13 +170,19 @@ fn mortal(s: &State, id: Id) -> bool {
     !matches!(s.actor(id).pc, Pc::Gone | Pc::Dead | Pc::Join)
 }
 
+fn come_back(s: &mut State, id: Id) {
+    s.comebacks -= 1;
+    s.actors[usize::from(id)].pc = Pc::Join;
+}
+
 fn die(s: &mut State, id: Id) {
     s.crashes -= 1;
     if s.registry == id {
         s.registry = NOBODY;
     }
     let pc = if s.row(id).active { Pc::Dead } else { Pc::Gone };
-    s.actors[usize::from(id)] = Actor::new(pc);
+    let left = if s.comebacks > 0 { s.actor(id).left } else { 0 };
+    s.actors[usize::from(id)] = Actor { left, ..Actor::new(pc) };
 }
 
 /// Carries an action out.
@@ -175,6 +203,8 @@ pub fn act(cfg: &Config, s: &mut State, action: Action) {
         Move::Quit => turn.quit(),
         Move::Serve => turn.serve(),
         Move::Repair(dead) => turn.begin_repair(dead),
+        Move::Close => turn.begin_close(),
+        Move::Return => come_back(s, action.who),
         Move::Die => die(s, action.who),
     }
 }
@@ -206,6 +236,7 @@ fn step(turn: &mut Turn<'_>) {
         | Pc::LeaveTail
         | Pc::LeaveMode
         | Pc::LeaveRow => turn.member_step(pc),
+        Pc::CloseMode { .. } | Pc::CloseTail | Pc::CloseLook { .. } | Pc::CloseEnd { .. } => turn.close_step(pc),
         Pc::ReadRewinds
         | Pc::ReadFloor
         | Pc::ConsumerAnnounce

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::model::{Protocol, moves};
 use crate::publish::Span;
 use crate::state::{Broken, Fate, GroupState, State};
-use crate::words::{Id, NOBODY, Pos, Stage, Stamp};
+use crate::words::{Id, Mode, NOBODY, NONE, Pos, Stage, Stamp};
 use stateright::Property;
 
 /// Every promise.
@@ -21,6 +21,7 @@ pub fn all(_: &Config) -> Vec<Property<Protocol>> {
         Property::always("a position has one owner", |p, s| one_owner(&p.0, s)),
         Property::always("nothing in use is overwritten", |p, s| nothing_overwritten(&p.0, s)),
         Property::always("every claim has a known owner and length", |p, s| claims_known(&p.0, s)),
+        Property::always("nothing is committed beyond the end", |_, s| nothing_beyond(s)),
         Property::always("nobody is stuck", |p, s| nobody_stuck(&p.0, s)),
     ]
 }
@@ -54,7 +55,7 @@ fn one_holder(cfg: &Config, s: &State) -> bool {
 fn claim_of(cfg: &Config, s: &State, id: Id) -> Option<Span> {
     let actor = s.actor(id);
     match actor.pc {
-        Pc::Bump { start } | Pc::Publish { start, .. } => Some(Span::new(cfg, actor.left, start)),
+        Pc::CheckClosed { start } | Pc::PadOwn { start } | Pc::Bump { start } | Pc::Publish { start, .. } => Some(Span::new(cfg, actor.left, start)),
         _ => None,
     }
 }
@@ -66,6 +67,10 @@ fn one_owner(cfg: &Config, s: &State) -> bool {
         end_of_earlier.push((span.start, span.end));
         apart
     })
+}
+
+fn nothing_beyond(s: &State) -> bool {
+    s.fates.iter().all(|fate| fate.owed().is_none_or(|at| at < s.end))
 }
 
 /// A claim in hand covers no block that the group still needs, nor one that somebody else is writing in another lap.
@@ -101,7 +106,7 @@ fn meant(cfg: &Config, s: &State, owner: Id, at: Pos) -> bool {
     let actor = s.actor(owner);
     let start = match actor.pc {
         Pc::Dead => return true,
-        Pc::CheckMode { start, .. } | Pc::Restamp { start } | Pc::Bump { start } | Pc::Publish { start, .. } => start,
+        Pc::CheckMode { start, .. } | Pc::CheckClosed { start } | Pc::PadOwn { start } | Pc::Restamp { start } | Pc::Bump { start } | Pc::Publish { start, .. } => start,
         Pc::Cas(plan) => plan.start,
         _ => return false,
     };
@@ -152,5 +157,6 @@ pub fn finished(cfg: &Config, s: &State) -> bool {
         _ => false,
     });
     let delivered = s.fates.iter().all(|fate| matches!(fate, Fate::Unsent | Fate::Done));
-    everybody && (delivered || !read)
+    let ended = s.mode != Mode::Closed || (s.group.floor >= s.end && s.end != NONE);
+    everybody && ((delivered && ended) || !read)
 }

@@ -114,6 +114,7 @@ impl Turn<'_> {
     /// One step of publishing.
     pub fn publish_step(&mut self, pc: Pc) {
         match pc {
+            Pc::ReadMode if self.s.mode == Mode::Closed => self.give_up(),
             Pc::ReadMode => {
                 let word = if self.s.mode == Mode::Sole(self.me) { self.s.epoch } else { 0 };
                 self.go(Pc::ReadTail { word });
@@ -164,6 +165,15 @@ impl Turn<'_> {
                     self.s.tail = end;
                 }
                 self.go(Pc::Publish { start, done: 0 });
+            }
+            Pc::CheckClosed { start } => {
+                let closed = self.s.mode == Mode::Closed && !self.cfg.has(Bug::ClaimerIgnoresClose);
+                self.go(if closed { Pc::PadOwn { start } } else { Pc::Bump { start } });
+            }
+            Pc::PadOwn { start } => {
+                let blocks = self.span(start).blocks();
+                self.pad(start, blocks);
+                self.give_up();
             }
             Pc::Publish { start, done } => self.finish_entry(start, done),
             other => unreachable!("not a step of publishing: {other:?}"),
@@ -224,10 +234,21 @@ impl Turn<'_> {
         if old.lap() < lap {
             self.go(Pc::Cas(Plan { word: 0, start, old }));
         } else if old == Stamp::claimed(lap, self.me) {
-            self.go(Pc::Bump { start });
+            self.claimed(start);
         } else {
             self.go(Pc::ReadMode);
         }
+    }
+
+    /// The claim is mine. Where nobody closes, the look at the mode has no effect and is no step.
+    fn claimed(&mut self, start: Pos) {
+        self.go(if self.cfg.close { Pc::CheckClosed { start } } else { Pc::Bump { start } });
+    }
+
+    /// The queue is closed: there is nothing more to do.
+    pub fn give_up(&mut self) {
+        self.actor().left = 0;
+        self.begin_claim();
     }
 
     fn cas(&mut self, plan: Plan) {
@@ -237,9 +258,13 @@ impl Turn<'_> {
         if self.s.stamps[index] == plan.old {
             let anonymous = self.cfg.has(Bug::ClaimWithoutOwner);
             self.s.stamps[index] = if anonymous { Stamp::claimed(mine.lap(), NOBODY) } else { mine };
-            self.go(Pc::Bump { start });
+            self.claimed(start);
         } else if self.s.stamps[index] == mine {
-            self.go(Pc::Bump { start });
+            self.claimed(start);
+        } else if self.s.stamps[index].lap() < mine.lap() && !self.cfg.has(Bug::ClaimGivenUp) {
+            // Only an older lap's owner was done. What is announced must be pursued until it is claimed: somebody who
+            // ends a solitude that I have not noticed yet may claim it for me.
+            self.go(Pc::Cas(Plan { old: self.s.stamps[index], ..plan }));
         } else {
             self.go(Pc::ReadTail { word: 0 });
         }

@@ -74,7 +74,7 @@ impl Turn<'_> {
     }
 
     /// Length and stamp in one step: nobody looks at the length of an entry that is not finished.
-    fn pad(&mut self, at: Pos, blocks: u8) {
+    pub fn pad(&mut self, at: Pos, blocks: u8) {
         let index = self.cfg.index(at);
         self.s.extents[index] = blocks;
         self.s.stamps[index] = Stamp::pad(self.cfg.lap(at));
@@ -85,11 +85,6 @@ impl Turn<'_> {
         let next = |stage, freed| Pc::Repair { dead, stage, freed };
         if self.s.group.state != GroupState::Active {
             return self.repair_creator(dead, stage);
-        }
-        let early = self.cfg.has(Bug::RepairRewindsBeforeSwitch);
-        if early && stage == Repair::Switch && matches!(mode, Mode::Switching(id) if id != dead) {
-            self.rewind();
-            return self.go(next(Repair::Words, true));
         }
         if let Mode::Switching(former) = mode
             && former != dead

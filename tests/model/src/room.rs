@@ -4,7 +4,7 @@ use crate::actor::{Pc, Plan};
 use crate::config::{Bug, Config};
 use crate::publish::{Span, Turn};
 use crate::state::{GroupState, State};
-use crate::words::{Hold, Pos, Stage};
+use crate::words::{Hold, Mode, Pos, Stage};
 
 /// What the group allows to overwrite. State and floor are looked at in one step: a floor only grows, and a later look
 /// at it is one that a slower producer could have made.
@@ -68,6 +68,7 @@ impl Turn<'_> {
                 let allowed = self.allowed_or_blind(plan.start, gate);
                 self.set_limit(plan, gate.min(allowed));
             }
+            Pc::Full { .. } if self.s.mode == Mode::Closed => self.give_up(),
             Pc::Full { start } => {
                 let left = self.actor().left;
                 if has_room(self.cfg, self.s, start, left) { self.begin_claim() } else { self.floor_look() }

@@ -13,6 +13,8 @@ pub const SLOTS: usize = 4;
 
 /// A message: its producer and which of its messages.
 pub type Message = u8;
+/// What a block holds after its message was acked: which one it was does not matter any more.
+pub const ACKED: Message = 0xfe;
 
 /// A member's row.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -88,7 +90,7 @@ pub enum Broken {
 }
 
 /// Everything.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct State {
     /// Hint where to claim next.
     pub tail: Pos,
@@ -120,6 +122,12 @@ pub struct State {
     pub retries: u8,
     /// Leaves of consumers to come.
     pub quits: u8,
+    /// Joins in rows of others to come.
+    pub comebacks: u8,
+    /// Whether somebody will close the queue.
+    pub close: bool,
+    /// Where the queue ends, once it is closed.
+    pub end: Pos,
     /// What became of each message.
     pub fates: [Fate; SLOTS * 3],
     /// The first promise broken.
@@ -151,6 +159,9 @@ impl State {
             crashes: config.crashes,
             retries: config.retries,
             quits: config.quits,
+            comebacks: config.comebacks,
+            close: config.close,
+            end: NONE,
             fates: [Fate::Unsent; SLOTS * 3],
             broken: Broken::Nothing,
         };

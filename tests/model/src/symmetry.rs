@@ -4,8 +4,8 @@
 
 use crate::actor::{Actor, Conversion, Pc, Plan};
 use crate::config::Config;
-use crate::state::{ACTORS, Row, SLOTS, State};
-use crate::words::{Id, Mode, NONE};
+use crate::state::{ACKED, ACTORS, Row, SLOTS, State};
+use crate::words::{Id, Mode};
 
 /// The epoch of the present mode word.
 const NOW: u8 = 2;
@@ -92,7 +92,7 @@ fn apply(s: &mut State, order: &[Id; 8], name: &impl Fn(Id) -> Id) {
             s.fates[new * SLOTS..][..SLOTS].copy_from_slice(&before.fates[old * SLOTS..][..SLOTS]);
         }
     }
-    for payload in s.payload.iter_mut().filter(|payload| **payload != NONE) {
+    for payload in s.payload.iter_mut().filter(|payload| **payload < ACKED) {
         *payload = name(*payload / SLOTS as u8) * SLOTS as u8 + *payload % SLOTS as u8;
     }
     s.stamps = s.stamps.map(|stamp| stamp.renamed(name));

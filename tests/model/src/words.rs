@@ -11,6 +11,8 @@ pub type Id = u8;
 pub const NONE: Pos = 0xff;
 /// No actor.
 pub const NOBODY: Id = 7;
+/// Instead of a dead one for whose sake a solitude is ended: the queue is being closed.
+pub const CLOSING: Id = 6;
 
 /// What a stamp says about its block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -172,13 +174,15 @@ pub enum Mode {
     Sole(Id),
     /// Somebody ends the solitude of this one.
     Switching(Id),
+    /// Nobody may publish any more.
+    Closed,
 }
 
 impl Mode {
     /// The one who is, or was until the switch is through, alone.
     pub fn former(self) -> Option<Id> {
         match self {
-            Mode::Shared => None,
+            Mode::Shared | Mode::Closed => None,
             Mode::Sole(id) | Mode::Switching(id) => Some(id),
         }
     }
@@ -186,7 +190,7 @@ impl Mode {
     /// The same word after members were renumbered.
     pub fn renamed(self, name: impl Fn(Id) -> Id) -> Self {
         match self {
-            Mode::Shared => self,
+            Mode::Shared | Mode::Closed => self,
             Mode::Sole(id) => Mode::Sole(name(id)),
             Mode::Switching(id) => Mode::Switching(name(id)),
         }
