@@ -263,6 +263,10 @@ impl Reader {
         group: &Group,
         accept: impl Fn(u64, Extent) -> bool,
     ) -> Result<Taken, Pause> {
+        // An anonymous group has no words; only damage ends its solitude.
+        if self.kind != Kind::Named {
+            return Err(Pause::Damaged);
+        }
         let rewinds = group.info.rewinds.load(order!("rewinds.look", Acquire));
         if self.rewinds.replace(rewinds) != rewinds {
             self.cursor.set(group.floor());

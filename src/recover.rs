@@ -232,7 +232,6 @@ impl Ring<'_> {
             return Some(0);
         }
         let freed = make_explicit(self, group, row, claim::FREE)?;
-        state.info.rewinds.fetch_add(1, order!("release.rewind", AcqRel));
         // Words that somebody had made explicit for him before he died.
         Some(freed + self.release_taken(row, group)?)
     }
@@ -266,9 +265,8 @@ impl Ring<'_> {
                 Span::Passed | Span::Damaged => return None,
             };
         }
-        if given_back > 0 {
-            state.info.rewinds.fetch_add(1, order!("release.rewind", AcqRel));
-        }
+        // Even if there was nothing: he, or an earlier repairer, may have been killed between freeing a word and this.
+        state.info.rewinds.fetch_add(1, order!("release.rewind", AcqRel));
         Some(given_back)
     }
 

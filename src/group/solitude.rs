@@ -1,7 +1,7 @@
 //! A group's only member works without read-modify-write; here is how that begins and ends. docs/design.md, section 5.
 
 use super::{Pause, Reader, Taken, taken_word};
-use crate::layout::{Age, Claiming, Extent, Group, Mode, claim};
+use crate::layout::{Age, Claiming, Extent, Group, Kind, Mode, claim};
 use crate::ring::{Ring, Span};
 use crate::sync::{order, recheck};
 
@@ -9,7 +9,6 @@ use crate::sync::{order, recheck};
 /// `state`: TAKEN for a live member, FREE for a dead one. Returns how many words it changed. Under the registry lock; can be done
 /// again after a kill.
 pub(crate) fn make_explicit(ring: &Ring, group: usize, former: usize, state: u64) -> Option<u64> {
-    let mut changed = 0;
     let row = ring.groups.get(group)?;
     row.set_mode(row.mode().next(Claiming::Switching(former)));
     if recheck!("group.switch.fence") {
@@ -17,38 +16,48 @@ pub(crate) fn make_explicit(ring: &Ring, group: usize, former: usize, state: u64
     }
     let announced =
         ring.members.get(former)?.hot.announced.load(order!("group.announced", Acquire));
-    let mut at = row.floor();
+    let changed = write_words(ring, group, row.floor(), announced, (former, state))?;
+    row.set_mode(row.mode().next(Claiming::Shared));
+    Some(changed)
+}
+
+/// Gives the messages in a range that have no word of their lap the former sole member's.
+fn write_words(
+    ring: &Ring,
+    group: usize,
+    from: u64,
+    to: u64,
+    (former, state): (usize, u64),
+) -> Option<u64> {
+    let row = ring.groups.get(group)?;
+    let (mut at, mut changed) = (from, 0);
     for _ in 0..ring.patience() {
-        if at >= announced {
+        if at >= to {
             break;
         }
-        match ring.span(at) {
-            Span::Message { blocks, .. } => {
-                let word = ring.claim_word(group, at)?;
-                let seen = word.load(order!("explicit.load", Acquire));
-                if recheck!("explicit.age") && claim::age(seen, ring.lap(at)) == Age::Older {
-                    let new = taken_word(ring, at, 1, former, state);
-                    let swap = word.compare_exchange(
-                        seen,
-                        new,
-                        order!("explicit.claim", AcqRel),
-                        crate::sync::Relaxed,
-                    );
-                    changed += u64::from(swap.is_ok());
-                }
-                let floor = row.floor();
-                at = if floor > at { floor } else { at.wrapping_add(blocks) };
+        let span = ring.span(at);
+        if let Span::Message { .. } = span {
+            let word = ring.claim_word(group, at)?;
+            let seen = word.load(order!("explicit.load", Acquire));
+            if recheck!("explicit.age") && claim::age(seen, ring.lap(at)) == Age::Older {
+                let new = taken_word(ring, at, 1, former, state);
+                let swap = word.compare_exchange(
+                    seen,
+                    new,
+                    order!("explicit.claim", AcqRel),
+                    crate::sync::Relaxed,
+                );
+                changed += u64::from(swap.is_ok());
             }
-            Span::Pad { blocks } => {
-                let floor = row.floor();
-                at = if floor > at { floor } else { at.wrapping_add(blocks) };
-            }
-            // The former acked it meanwhile and it was overwritten: the floor is further on.
-            Span::Passed | Span::Damaged if row.floor() > at => at = row.floor(),
-            _ => break,
         }
+        // What the former acked meanwhile may be overwritten: the floor is further on.
+        let floor = row.floor();
+        at = match span {
+            _ if floor > at => floor,
+            Span::Message { blocks, .. } | Span::Pad { blocks } => at.wrapping_add(blocks),
+            _ => break,
+        };
     }
-    row.set_mode(row.mode().next(Claiming::Shared));
     Some(changed)
 }
 
@@ -95,10 +104,18 @@ impl Reader {
         }
     }
 
-    /// Messages that the filter passed over since the last one in hand were ours too: they are acked by word now.
+    /// From now on words tell what is in hand: whoever ended this solitude may not have written them yet. Messages that the filter passed
+    /// over since were ours too, and done.
     pub(super) fn end_solitude(&self, ring: &Ring) {
         self.sole.set(0);
         self.fast.set(false);
+        if self.kind != Kind::Named {
+            return;
+        }
+        if recheck!("solitude.holds") {
+            let mine = (self.row, claim::TAKEN);
+            write_words(ring, self.group, self.floor.get(), self.chain.get(), mine);
+        }
         self.mark_acked(ring, self.chain.get(), self.cursor.get());
         self.chain.set(self.cursor.get());
         ring.help_floor(self.group);
@@ -116,6 +133,9 @@ impl Reader {
         accept: impl Fn(u64, Extent) -> bool,
     ) -> Result<Taken, Pause> {
         self.end_solitude(ring);
+        if self.kind != Kind::Named {
+            return Err(Pause::Damaged);
+        }
         let word = ring.claim_word(self.group, position).ok_or(Pause::Damaged)?;
         let mine = taken_word(ring, position, 1, self.row, claim::TAKEN);
         let seen = word.load(order!("switch.load", Acquire));
