@@ -184,6 +184,9 @@ impl Consumer {
     /// The descriptor becomes readable when there may be a message: then receive with [`try_recv`](Consumer::try_recv) until it says
     /// `Empty`, which arms it again. It also becomes readable now and then without one. Start by receiving, too.
     pub fn pollable(&self) -> io::Result<BorrowedFd<'_>> {
+        if self.member.shared.forked() {
+            return Err(io::Error::other(RecvError::Forked));
+        }
         if self.bell.get().is_none() {
             let shared = &self.member.shared;
             sys::file::ensure_dir(&shared.dir)?;
@@ -215,7 +218,7 @@ impl AsFd for Consumer {
     /// A descriptor for poll, epoll, mio or tokio's `AsyncFd`; see [`pollable`](Consumer::pollable).
     ///
     /// # Panics
-    /// If the system has no descriptors left; call `pollable` first to get that as an error.
+    /// If the system has no descriptors left, or after a fork; call `pollable` first to get that as an error.
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self.pollable() {
             Ok(fd) => fd,

@@ -28,7 +28,7 @@ pub struct Demo {
     /// The text; without it one that ships with the system
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
-    /// The text is repeated until it has at least so many lines
+    /// At least so many lines: files are added, or what there is is repeated
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     messages: usize,
     /// Bytes of payload that the queue holds

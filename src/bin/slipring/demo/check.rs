@@ -152,3 +152,55 @@ fn check_bytes(
         first.unwrap_or(out.len().min(lines.len())) + 1
     ));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(archive: &str, workers: [&str; 2], lines: &[&[u8]]) -> Vec<String> {
+        let mut faults = Vec::new();
+        let stream = records(archive.as_bytes());
+        check_order(&stream, &mut faults);
+        let out = stream.iter().map(|record| (record.line().unwrap(), record.payload)).collect();
+        check_bytes("stream", out, lines, &mut faults);
+        let logs = workers.map(|log| records(log.as_bytes()));
+        let acked = acked(&logs, &mut faults);
+        check_bytes("workers", acked, lines, &mut faults);
+        faults
+    }
+
+    const LINES: [&[u8]; 3] = [b"a", b"", b"c c"];
+    const ARCHIVE: &str = "W 0 1 0:0 a\nW 1 1 0:1 \nW 2 1 1:2 c c\n";
+    /// The first worker died between an ack and its note; the second got what it had not acked.
+    const WORKERS: [&str; 2] = ["W 0 1 0:0 a\nA 0 1\nW 1 1 0:1 \n", "W 2 2 1:2 c c\nA 2 2\n"];
+
+    #[test]
+    fn all_is_well() {
+        assert!(faults(ARCHIVE, WORKERS, &LINES).is_empty());
+        // Cut off by a kill, in the middle of a line.
+        let cut = WORKERS[0].to_owned() + "W 2 1 1:2 c";
+        assert!(faults(ARCHIVE, [&cut, WORKERS[1]], &LINES).is_empty());
+        // Noted, not acked, and delivered again to the other.
+        let again = WORKERS[0].to_owned() + "A 1 1\nW 2 1 1:2 c c\n";
+        assert!(faults(ARCHIVE, [&again, WORKERS[1]], &LINES).is_empty());
+    }
+
+    #[test]
+    fn what_differs_is_found() {
+        let found = |archive: &str, workers: [&str; 2], word: &str| {
+            let faults = faults(archive, workers, &LINES).join("; ");
+            assert!(faults.contains(word), "no {word:?} in {faults:?}");
+        };
+        found("W 0 1 0:0 a\nW 1 1 0:1 \n", WORKERS, "stream differs");
+        found("W 0 1 0:0 a\nW 1 1 0:1 \nW 2 1 1:2 c C\n", WORKERS, "at line 3");
+        found("W 0 1 0:0 a\nW 2 1 1:2 c c\nW 1 1 0:1 \n", WORKERS, "out of order");
+        found("W 0 1 0:1 \nW 1 1 0:0 a\nW 2 1 1:2 c c\n", WORKERS, "out of order");
+        let twice = ARCHIVE.to_owned() + "W 3 1 1:2 c c\n";
+        found(&twice, WORKERS, "out of order");
+        found(ARCHIVE, [WORKERS[0], ""], "workers differs");
+        let acked_twice = WORKERS[1].to_owned() + "W 0 2 0:0 a\nA 0 2\n";
+        found(ARCHIVE, [WORKERS[0], &acked_twice], "acked twice");
+        let after_ack = WORKERS[1].to_owned() + "W 0 2 0:0 a\nW 9 1 0:9 z\nA 9 1\n";
+        found(ARCHIVE, [WORKERS[0], &after_ack], "acked, and delivered again");
+    }
+}
