@@ -163,8 +163,10 @@ impl Consumer {
                     member.info.bell.store(1, SeqCst);
                 }
                 ring.announce_sleep(&group.signal, group_bit(self.reader.group()));
-                bell.arm(NAP);
-                return self.settle_stop(self.next()).unwrap_or(Err(RecvError::Empty));
+                let next = self.next();
+                let hole = matches!(next, Err(Stop::Pause(Pause::Hole { .. })));
+                bell.arm(if hole { HOLE_NAP } else { NAP });
+                return self.settle_stop(next).unwrap_or(Err(RecvError::Empty));
             }
             let signal = ring.announce_sleep(&group.signal, group_bit(self.reader.group()));
             result = self.next();
@@ -204,7 +206,8 @@ impl Consumer {
         let shared = &self.member.shared;
         let ring = self.ring();
         shared.wake_producers_now();
-        let polls = matches!(patience, Patience::None);
+        // With a bell an empty look is as rare as a nap.
+        let polls = matches!(patience, Patience::None) && self.bell.get().is_none();
         self.idle.set(self.idle.get().wrapping_add(1));
         if polls && !self.idle.get().is_multiple_of(64) {
             return false;

@@ -49,9 +49,8 @@ fn ls(name: &str, only: Option<&str>, json: bool) -> Done {
     let groups: Vec<_> =
         stats.groups.iter().filter(|group| only.is_none_or(|only| group.name == only)).collect();
     if let (Some(only), true) = (only, groups.is_empty()) {
-        let text = format_args!(
-            "{name}: no group {only:?}; `slipring group ls {name}` lists those there are"
-        );
+        let text =
+            format!("{name}: no group {only:?}; `slipring group ls {name}` lists those there are");
         return Err(Failure::new(3, text));
     }
     if json {
