@@ -24,6 +24,11 @@ enum Stop {
     Lagged { missed: u64 },
 }
 
+/// How long to sleep over it: a hole is looked at more often.
+fn nap_for(next: &Result<Next, Stop>) -> Duration {
+    if matches!(next, Err(Stop::Pause(Pause::Hole { .. }))) { HOLE_NAP } else { NAP }
+}
+
 impl Consumer {
     #[cold]
     #[inline(never)]
@@ -134,60 +139,67 @@ impl Consumer {
         if let Some(result) = self.settle_stop(Err(stop)) {
             return result;
         }
-        let shared = &self.member.shared;
-        let ring = self.ring();
-        let mut result;
-        if !matches!(patience, Patience::None) {
-            for _ in 0..SPINS {
-                spin_loop();
-                if let Some(result) = self.settle_stop(self.next()) {
-                    return result;
-                }
+        if matches!(patience, Patience::None) {
+            return self.look_once_more();
+        }
+        for _ in 0..SPINS {
+            spin_loop();
+            if let Some(result) = self.settle_stop(self.next()) {
+                return result;
             }
         }
+        let ring = self.ring();
         let group = ring.groups.get(self.reader.group()).ok_or(RecvError::Corrupt)?;
         loop {
-            let changed = self.look_around(&patience);
-            if self.is_over() {
-                return Err(RecvError::Closed);
-            }
-            let bell = self.bell.get();
-            if matches!(patience, Patience::None) {
-                let Some(bell) = bell else {
-                    let next = if changed { self.settle_stop(self.next()) } else { None };
-                    return next.unwrap_or(Err(RecvError::Empty));
-                };
-                // The caller is going to poll: whatever comes from now on rings.
-                bell.clear();
-                if let Some(member) = ring.members.get(self.member.row) {
-                    member.info.bell.store(1, SeqCst);
-                }
-                ring.announce_sleep(&group.signal, group_bit(self.reader.group()));
-                let next = self.next();
-                let hole = matches!(next, Err(Stop::Pause(Pause::Hole { .. })));
-                bell.arm(if hole { HOLE_NAP } else { NAP });
-                return self.settle_stop(next).unwrap_or(Err(RecvError::Empty));
-            }
+            self.look_around();
             let signal = ring.announce_sleep(&group.signal, group_bit(self.reader.group()));
-            result = self.next();
-            let hole = matches!(result, Err(Stop::Pause(Pause::Hole { .. })));
-            if let Some(result) = self.settle_stop(result) {
+            let next = self.next();
+            let nap = nap_for(&next);
+            if let Some(result) = self.settle_stop(next) {
                 return result;
             }
             if self.is_over() {
                 return Err(RecvError::Closed);
             }
-            let Some(nap) = patience.nap(if hole { HOLE_NAP } else { NAP }) else {
-                return Err(RecvError::Timeout);
-            };
+            let nap = patience.nap(nap).ok_or(RecvError::Timeout)?;
             sys::futex::wait(&group.signal, signal, nap);
-            if shared.forked() {
+            if self.member.shared.forked() {
                 return Err(RecvError::Forked);
             }
             if let Some(result) = self.settle_stop(self.next()) {
                 return result;
             }
         }
+    }
+
+    /// Nothing, and the caller does not wait. If he is going to poll, whatever comes from now on rings his bell.
+    fn look_once_more(&self) -> Result<Next, RecvError> {
+        let bell = self.bell.get();
+        // Who polls in a loop looks around now and then; with a bell an empty look is as rare as a nap.
+        self.idle.set(self.idle.get().wrapping_add(1));
+        let changed = if bell.is_some() || self.idle.get().is_multiple_of(64) {
+            self.look_around()
+        } else {
+            self.member.shared.wake_producers_now();
+            false
+        };
+        if self.is_over() {
+            return Err(RecvError::Closed);
+        }
+        let Some(bell) = bell else {
+            let next = if changed { self.settle_stop(self.next()) } else { None };
+            return next.unwrap_or(Err(RecvError::Empty));
+        };
+        let ring = self.ring();
+        bell.clear();
+        if let Some(member) = ring.members.get(self.member.row) {
+            member.info.bell.store(1, SeqCst);
+        }
+        let group = ring.groups.get(self.reader.group()).ok_or(RecvError::Corrupt)?;
+        ring.announce_sleep(&group.signal, group_bit(self.reader.group()));
+        let next = self.next();
+        bell.arm(nap_for(&next));
+        self.settle_stop(next).unwrap_or(Err(RecvError::Empty))
     }
 
     /// `None`: nothing yet, so wait.
@@ -202,16 +214,10 @@ impl Consumer {
 
     /// Nothing to do for the moment: lets producers use what room there is, repairs what is in the way, and goes on alone if alone.
     /// True if there may be a message now.
-    fn look_around(&self, patience: &Patience) -> bool {
+    fn look_around(&self) -> bool {
         let shared = &self.member.shared;
         let ring = self.ring();
         shared.wake_producers_now();
-        // With a bell an empty look is as rare as a nap.
-        let polls = matches!(patience, Patience::None) && self.bell.get().is_none();
-        self.idle.set(self.idle.get().wrapping_add(1));
-        if polls && !self.idle.get().is_multiple_of(64) {
-            return false;
-        }
         if let Span::Claimed { owner, .. } = ring.span(self.reader.cursor()) {
             return shared.recover_member(owner) != Repaired::default();
         }
