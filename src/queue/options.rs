@@ -66,7 +66,7 @@ impl QueueOptions {
         self.block_size = bytes;
         self
     }
-    /// Bytes of history kept behind the slowest reader, at most half the capacity. Default 0.
+    /// Bytes of history kept behind the slowest reader, at most half the capacity, less the one message over that edge. Default 0.
     pub fn retain(mut self, bytes: u64) -> Self {
         self.retain = bytes;
         self

@@ -11,15 +11,11 @@ impl Ring<'_> {
         let wanted = end.saturating_sub(ring);
         let mut gate = self.control.gate.load(order!("gate.load", Acquire));
         if gate < wanted {
-            let mut allowed = self.oldest_needed(start).saturating_sub(self.geometry.retain);
-            if allowed < wanted {
-                self.help_floors_below(wanted.saturating_add(self.geometry.retain));
-                allowed = self.oldest_needed(start).saturating_sub(self.geometry.retain);
-            }
-            if allowed < wanted {
-                return Err(Refused::Full);
-            }
-            gate = self.advance_gate(wanted, allowed)?;
+            gate = self.advance_gate(start, wanted)?;
+        }
+        if gate < wanted {
+            self.help_floors_below(start);
+            gate = self.advance_gate(start, wanted)?;
         }
         // A group that joined meanwhile either sees this gate or is seen by this second scan.
         if recheck!("gate.fence") {
@@ -58,17 +54,18 @@ impl Ring<'_> {
         }
     }
 
-    /// Walks the gate on to a message boundary at or above `wanted`, and a little further, but never above `allowed` or over a
-    /// claim that is still being written. Returns where it is then.
-    fn advance_gate(&self, wanted: u64, allowed: u64) -> Result<u64, Refused> {
-        let goal = allowed.min(wanted.saturating_add((self.geometry.ring() / 8).min(256)));
+    /// Walks the gate on to a message boundary at or above `wanted`, and a little further, but never above what somebody needs or over
+    /// a claim that is still being written. Returns where it is then, which may be below `wanted`.
+    fn advance_gate(&self, start: u64, wanted: u64) -> Result<u64, Refused> {
+        let oldest = self.oldest_needed(start);
+        let allowed = oldest.saturating_sub(self.geometry.retain);
         let word = &self.control.gate;
         for _ in 0..self.patience() {
             let before = word.load(order!("gate.load", Acquire));
-            if before >= wanted {
+            if before >= wanted || allowed < wanted {
                 return Ok(before);
             }
-            let walked = self.walk(before, goal, allowed);
+            let walked = self.walk(before, wanted, allowed, oldest);
             // Only if the gate has not moved was all that we walked over still there.
             match word.compare_exchange(
                 before,
@@ -83,20 +80,22 @@ impl Ring<'_> {
         Err(Refused::Damaged)
     }
 
-    /// The last boundary of finished claims from `from` that is not above `limit`; stops once past `goal`. `None`: damaged, if
-    /// nobody has overwritten it meanwhile.
-    fn walk(&self, from: u64, goal: u64, limit: u64) -> Option<u64> {
+    /// The last boundary of finished claims from `from` that is not above `allowed`; a little past `wanted` is enough. If there is none at
+    /// or above `wanted`, the message over that edge is given up too: history is cut by less than one message, `oldest` is kept.
+    /// `None`: damaged, if nobody has overwritten it meanwhile.
+    fn walk(&self, from: u64, wanted: u64, allowed: u64, oldest: u64) -> Option<u64> {
+        let goal = allowed.min(wanted.saturating_add((self.geometry.ring() / 8).min(256)));
         let mut at = from;
         while at < goal {
-            match self.span(at) {
-                Span::Message { blocks, .. } | Span::Pad { blocks }
-                    if at.wrapping_add(blocks) <= limit =>
-                {
-                    at = at.wrapping_add(blocks)
-                }
+            let end = match self.span(at) {
+                Span::Message { blocks, .. } | Span::Pad { blocks } => at.wrapping_add(blocks),
                 Span::Damaged | Span::Passed => return None,
-                _ => break,
+                Span::Open | Span::Claimed { .. } => break,
+            };
+            if end > allowed && (at >= wanted || end > oldest) {
+                break;
             }
+            at = end;
         }
         Some(at)
     }
