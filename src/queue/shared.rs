@@ -226,7 +226,15 @@ impl Shared {
         if !locks.lock_within(REGISTRY, limit)? {
             return Ok(None);
         }
-        Ok(Some(Registry { shared: self, locks, _thread: thread }))
+        let registry = Registry { shared: self, locks, _thread: thread };
+        // Switches rely on it. A sandbox that was closed after the queue was opened may refuse it now.
+        if !self.ring.geometry.fenced && !sys::barrier::heavy() {
+            return Err(JoinError::Incompatible(
+                "this process may not call membarrier any more; create the queue with fenced(true)"
+                    .into(),
+            ));
+        }
+        Ok(Some(registry))
     }
 
     pub(crate) fn reopen_locks(&self) -> std::io::Result<LockFile> {
