@@ -209,9 +209,12 @@ impl Queue {
         }
         let new = sys::file::create_unnamed(&dir, options.mode).map_err(os)?;
         options.build(new.file(), name)?;
-        let file = new.publish(&path).map_err(os)?;
+        let file = new.file().try_clone().map_err(os)?;
         let plan = read_header(&file, name)?;
-        Ok(Queue { shared: Shared::map(file, plan, name.into(), Some(path), dir, true)? })
+        let shared = Shared::map(file, plan, name.into(), Some(path.clone()), dir, true)?;
+        // The last step that can fail: an error leaves nothing behind.
+        new.publish(&path).map_err(os)?;
+        Ok(Queue { shared })
     }
 
     pub(crate) fn open_or_create_with(
@@ -253,7 +256,9 @@ impl Queue {
             ));
         }
         // A file without a name is a peer's memory: if he could shrink it, our next access would be a bus error.
-        if meta.nlink() == 0 && !sys::file::is_sealed(&file) {
+        let sealed =
+            sys::file::is_sealed(&file).map_err(|error| OpenError::from_io(error, what))?;
+        if meta.nlink() == 0 && !sealed {
             return Err(OpenError::Incompatible(
                 "the memory file is not sealed against shrinking; make it with create_memfd".into(),
             ));

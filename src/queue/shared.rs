@@ -60,11 +60,12 @@ pub(crate) fn read_header(
         )));
     }
     let mut bytes = [0u8; size_of::<Header>()];
-    if len < CONTROL_AT as u64 || file.read_exact_at(&mut bytes, 0).is_err() {
+    if len < CONTROL_AT as u64 {
         return Err(OpenError::Incompatible(format!(
             "{what}: not a Slipring queue (only {len} bytes long)"
         )));
     }
+    file.read_exact_at(&mut bytes, 0).map_err(|error| OpenError::from_io(error, what))?;
     let header = parse_header(&bytes);
     if header.magic != MAGIC {
         return Err(OpenError::Incompatible(format!(

@@ -25,12 +25,11 @@ impl NewFile {
     /// Gives the file its name, on the same filesystem; from then on others can open it. Never
     /// replaces: a name that is taken is an `AlreadyExists` error. A kill between the two steps
     /// of the fallback leaves a second, temporary name.
-    pub(crate) fn publish(self, path: &Path) -> io::Result<File> {
+    pub(crate) fn publish(self, path: &Path) -> io::Result<()> {
         match &self.temporary {
-            Some(temporary) => fs::hard_link(&temporary.0, path)?,
-            None => link(&self.file, path)?,
+            Some(temporary) => fs::hard_link(&temporary.0, path),
+            None => link(&self.file, path),
         }
-        Ok(self.file)
     }
 }
 
@@ -149,12 +148,16 @@ pub(crate) fn seal_size(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the size of `file` is fixed.
-pub(crate) fn is_sealed(file: &File) -> bool {
+/// Whether the size of `file` is fixed. A file that cannot be sealed is not.
+pub(crate) fn is_sealed(file: &File) -> io::Result<bool> {
     let wanted = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
     // SAFETY: F_GET_SEALS takes no argument.
-    let seals = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) };
-    seals != -1 && seals & wanted == wanted
+    let seals = super::check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) });
+    match seals {
+        Ok(seals) => Ok(seals & wanted == wanted),
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Creates `dir`, writable by all and sticky like `/tmp`, unless it exists. It appears with its
@@ -215,11 +218,11 @@ mod tests {
                 assert_eq!(mode(a.file()), 0o666);
                 a.file().write_all_at(b"first", 0).unwrap();
                 assert!(!path.exists());
-                let a = a.publish(&path).unwrap();
+                a.publish(&path).unwrap();
                 let error = b.publish(&path).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::AlreadyExists);
                 assert_eq!(fs::read(&path).unwrap(), b"first");
-                assert_eq!(a.metadata().unwrap().nlink(), 1);
+                assert_eq!(fs::metadata(&path).unwrap().nlink(), 1);
                 assert_eq!(names(&folder), 1);
                 drop(create(folder.path(), 0o600).unwrap());
                 assert_eq!(names(&folder), 1);
@@ -275,16 +278,16 @@ mod tests {
     #[test]
     fn a_sealed_memfd_keeps_its_size() {
         let file = memfd(c"slipring-test").unwrap();
-        assert!(!is_sealed(&file));
+        assert!(!is_sealed(&file).unwrap());
         reserve(&file, 0, 4096).unwrap();
         seal_size(&file).unwrap();
-        assert!(is_sealed(&file));
+        assert!(is_sealed(&file).unwrap());
         assert!(file.set_len(0).is_err());
         assert!(file.set_len(8192).is_err());
         assert!(seal_size(&file).is_err());
         let folder = Folder::new();
         let ordinary = create_unnamed(folder.path(), 0o600).unwrap();
-        assert!(!is_sealed(ordinary.file()));
+        assert!(!is_sealed(ordinary.file()).unwrap());
         assert!(seal_size(ordinary.file()).is_err());
     }
 

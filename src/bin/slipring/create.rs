@@ -1,9 +1,8 @@
 //! `slipring create`.
 
-use crate::failure::{About, Done, Failure, code};
-use crate::units;
-use slipring::{OpenError, Queue, Status};
-use std::path::Path;
+use crate::failure::{About, Coded, Done, Failure};
+use crate::{place, units};
+use slipring::{OpenError, Queue};
 
 /// Make a queue
 ///
@@ -52,15 +51,18 @@ pub fn run(args: Create) -> Done {
     if let Some(count) = args.max_members {
         options = options.max_members(count);
     }
-    match options.create(&args.name) {
-        Err(OpenError::NotFound(_)) => Err(no_directory(&args.name)),
-        created => created.about(&args.name).map(drop),
-    }
-}
-
-/// It is the directory that was not found. The queues' own is made by itself, one that a path names is not.
-fn no_directory(name: &str) -> Failure {
-    let directory = Path::new(name).parent().unwrap_or(Path::new("")).display();
-    let text = format!("{name}: no directory {directory}; make it with `mkdir -p {directory}`");
-    Failure::new(code(Status::NotFound), text)
+    let created = options.create(&args.name).map(drop);
+    // It is the directory that is in the way.
+    let directory = place::directory(Some(&args.name));
+    let directory = directory.display();
+    let help = match &created {
+        Err(OpenError::NotFound(_)) => {
+            format!("no directory {directory}; make it with `mkdir -p {directory}`")
+        }
+        Err(OpenError::Permission(_)) => {
+            format!("{directory} is not yours to write to; set SLIPRING_DIR to a directory that is")
+        }
+        _ => return created.about(&args.name),
+    };
+    created.map_err(|error| Failure::new(error.code(), format_args!("{}: {help}", args.name)))
 }

@@ -54,15 +54,15 @@ struct Story {
 }
 
 pub fn run(args: Demo) -> Done {
-    let place = Place::new()?;
     let (source, text) = text::find(args.file.as_deref(), args.messages)?;
+    let place = Place::new()?;
     place.write("text", &text)?;
     let lines: Vec<&[u8]> = text::lines(&text);
     let queue = Queue::options().capacity(args.capacity).topic(true);
     let queue = queue.create(&place.path("queue")).about("demo")?;
     let bar = output::progress(
         Some(lines.len() as u64),
-        "{wide_bar} {human_pos}/{human_len} messages {per_sec} {msg}",
+        "{wide_bar} {human_pos}/{human_len} messages {msg}",
     );
     let story = play(&place, &queue, lines.len(), &bar)?;
     bar.finish_and_clear();
@@ -143,6 +143,9 @@ fn play(place: &Place, queue: &Queue, lines: usize, bar: &ProgressBar) -> Result
     queue.recover().about("demo")?;
     let last_seen = last_line(place, queue, 0, middle, deadline)?;
     producers[0] = crew.producer(0, last_seen, middle)?;
+    for producer in producers {
+        crew.go(producer)?;
+    }
     for producer in producers {
         crew.join(producer, deadline, || bar.set_position(sent() as u64))?;
     }

@@ -2,6 +2,7 @@
 
 use crate::failure::{About, Coded, Done, FAILURE, Failure};
 use crate::output;
+use crate::place;
 use crate::stat;
 use crate::units::human;
 use serde_json::{Value, json};
@@ -187,15 +188,7 @@ struct System {
 
 impl System {
     fn look(args: &Doctor) -> Self {
-        let directory = match &args.name {
-            Some(name) if name.contains('/') => {
-                let parent = Path::new(name).parent().unwrap_or(Path::new("/"));
-                parent.to_owned()
-            }
-            _ => std::env::var_os("SLIPRING_DIR")
-                .filter(|dir| !dir.is_empty())
-                .map_or_else(|| "/dev/shm/slipring".into(), PathBuf::from),
-        };
+        let directory = place::directory(args.name.as_deref());
         // A queue that nobody else sees shows which barrier new queues get.
         let probe = Queue::options().capacity(0).max_groups(1).max_members(1).topic(true);
         let probe = probe.create_memfd("slipring-doctor");

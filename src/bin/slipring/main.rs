@@ -12,6 +12,7 @@ mod ls;
 mod message;
 mod output;
 mod peek;
+mod place;
 mod recv;
 mod rm;
 mod send;

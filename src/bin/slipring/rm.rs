@@ -1,6 +1,6 @@
 //! `slipring rm`.
 
-use crate::failure::{About, Done};
+use crate::failure::{About, Coded, Done, Failure};
 use slipring::{Observer, OpenError, Queue};
 
 /// Remove queues; who has one open goes on with it until it closes it
@@ -15,7 +15,13 @@ pub fn run(args: Rm) -> Done {
     // All of them are tried; the first failure is the one reported last.
     let mut done = Ok(());
     for name in &args.names {
-        let removed = check(name).and_then(|()| Queue::unlink(name)).about(name);
+        let removed = match check(name).and_then(|()| Queue::unlink(name)) {
+            Err(error @ OpenError::Permission(_)) => {
+                let text = format!("{name}: not yours to remove; ask the owner of its file");
+                Err(Failure::new(error.code(), text))
+            }
+            removed => removed.about(name),
+        };
         if done.is_ok() {
             done = removed;
         } else {

@@ -55,7 +55,10 @@ fn last(
 ) -> Result<VecDeque<slipring::Observed>, crate::failure::Failure> {
     let end = observer.stats().latest;
     let mut last = VecDeque::new();
-    while args.count > 0 {
+    if args.count == 0 {
+        return Ok(last);
+    }
+    loop {
         match observer.try_recv() {
             Ok(seen) => {
                 let there = seen.position;

@@ -3,6 +3,7 @@
 use super::Place;
 use super::part::{Role, arguments};
 use crate::failure::{Done, FAILURE, Failure};
+use std::io::Write;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -53,14 +54,17 @@ impl<'p> Crew<'p> {
         Ok(self.children.len() - 1)
     }
 
+    /// Lets a producer send its last lines.
+    pub fn go(&mut self, hand: Hand) -> Done {
+        let child = self.children.get_mut(hand).and_then(|(_, child)| child.as_mut());
+        let Some(stdin) = child.and_then(|child| child.stdin.as_mut()) else { return Ok(()) };
+        stdin.write_all(b"!").map_err(|error| Failure::io(&error, "a producer has ended early"))
+    }
+
     /// SIGKILL. Returns the process id.
     pub fn kill(&mut self, hand: Hand, what: &str) -> Result<u32, Failure> {
-        let early = || {
-            Failure::new(
-                FAILURE,
-                format_args!("the {what} ended before it could be killed; try --messages 1000000"),
-            )
-        };
+        let early =
+            || Failure::new(FAILURE, format_args!("the {what} ended before it could be killed"));
         let mut child = self.take(hand).ok_or_else(early)?;
         let id = child.id();
         let _ = child.kill();

@@ -6,6 +6,7 @@ use slipring::{Consumer, Message, Queue, RecvError};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
 
 /// One process of the demo
 #[derive(clap::Args)]
@@ -42,23 +43,27 @@ impl Role {
 }
 
 pub fn run(args: Part) -> Done {
-    follow_the_parent(args.place.clone());
+    let go = follow_the_parent(args.place.clone());
     let path = args.place.join("queue").display().to_string();
     let queue = Queue::open(&path).about(&path)?;
     match args.role {
-        Role::Producer => produce(&queue, &args),
+        Role::Producer => produce(&queue, &args, &go),
         Role::Worker => work(&queue, &log(&args)?),
         Role::Archive => archive(&queue, &mut log(&args)?),
     }
 }
 
-/// When the demo itself goes, however it goes, its parts end and the last of them clears up.
-fn follow_the_parent(place: PathBuf) {
+/// When the demo itself goes, however it goes, its parts end and the last of them clears up. What it says on the way is handed on.
+fn follow_the_parent(place: PathBuf) -> Receiver<()> {
+    let (said, go) = channel();
     std::thread::spawn(move || {
-        let _ = std::io::stdin().read(&mut [0]);
+        while std::io::stdin().read(&mut [0]).is_ok_and(|count| count > 0) {
+            let _ = said.send(());
+        }
         let _ = std::fs::remove_dir_all(place);
         std::process::exit(1);
     });
+    go
 }
 
 fn log(args: &Part) -> Result<File, Failure> {
@@ -66,15 +71,23 @@ fn log(args: &Part) -> Result<File, Failure> {
     File::create(&path).map_err(|error| Failure::io(&error, path.display()))
 }
 
-/// Sends its lines; the event tells who sent which.
-fn produce(queue: &Queue, args: &Part) -> Done {
+/// Sends its lines; the event tells who sent which. Short of the end it waits for a word, so that whoever is to kill it does not
+/// come too late.
+fn produce(queue: &Queue, args: &Part, go: &Receiver<()>) -> Done {
     let text = args.place.join("text");
     let text = std::fs::read(&text).map_err(|error| Failure::io(&error, text.display()))?;
     let mut producer = queue.producer().about("producer")?;
     let lines = text::lines(&text);
+    let hold = args.first + args.end.saturating_sub(args.first) / 10 * 9;
     for (line, payload) in lines.iter().enumerate().take(args.end).skip(args.first) {
+        if line == hold {
+            let _ = go.recv();
+        }
         let event = format!("{}:{line}", args.number);
         producer.send_event(&event, payload).about("producer")?;
+    }
+    if hold >= args.end {
+        let _ = go.recv();
     }
     Ok(())
 }
