@@ -78,7 +78,7 @@ fn produce(queue: &Queue, args: &Part, go: &Receiver<()>) -> Done {
     let text = std::fs::read(&text).map_err(|error| Failure::io(&error, text.display()))?;
     let mut producer = queue.producer().about("producer")?;
     let lines = text::lines(&text);
-    let hold = args.first + args.end.saturating_sub(args.first) / 10 * 9;
+    let hold = args.first + args.end.saturating_sub(args.first) * 9 / 10;
     for (line, payload) in lines.iter().enumerate().take(args.end).skip(args.first) {
         if line == hold {
             let _ = go.recv();

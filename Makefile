@@ -1,0 +1,77 @@
+# make demo    the main job on real input, with processes killed midway
+# make test    everything that a change must pass, bounded to minutes; installs what is missing
+# make soak    the same searches for longer (ROUNDS, SCRIBBLES, CASES, FUZZ_SOAK)
+# make bench   speed, beside rtrb and a bare cache line
+#
+# `make test-<step>` runs one step alone; the steps are in STEPS.
+
+SHELL := /bin/sh
+MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+OUT := $(or $(CARGO_TARGET_DIR),target)
+STEPS := format lint docs msrv package loom model fuzz
+ROUNDS ?= 10000
+SCRIBBLES ?= 5000000
+CASES ?= 200000
+FUZZ_SOAK ?= 3600
+FUZZ_SECONDS ?= 20
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: demo test soak bench setup $(STEPS:%=test-%)
+
+demo: setup
+	cargo build --release --features cli
+	$(OUT)/release/slipring demo
+
+# One after another, also under make -j: they share two cores and the build directory.
+test: setup
+	@for step in $(STEPS); do \
+	    echo "== $$step"; \
+	    $(MAKE) --no-print-directory test-$$step || { echo "== $$step FAILED; again with: make test-$$step"; exit 1; }; \
+	done; echo "== all passed"
+
+bench: setup
+	cargo bench --bench first_look
+
+soak: setup
+	SLIPRING_SOAK=1 SLIPRING_ROUNDS=$(ROUNDS) HOSTILE_SCRIBBLES=$(SCRIBBLES) MODEL_CASES=$(CASES) \
+	    cargo test --release --all-features
+	SLIPRING_SOAK=1 SLIPRING_MUTANTS=all SLIPRING_LOOM_PREEMPTIONS=3 $(MAKE) --no-print-directory test-loom
+	SLIPRING_SOAK=1 $(MAKE) --no-print-directory test-model
+	$(MAKE) --no-print-directory test-fuzz FUZZ_SECONDS=$(FUZZ_SOAK)
+
+test-format:
+	cargo fmt --check
+	cargo fmt --check --manifest-path tests/model/Cargo.toml
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
+
+test-lint:
+	cargo clippy --all-targets --all-features -- -D warnings
+
+test-docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
+
+# A toolchain that rustup fetches; the sources only, since the tests' dependencies move on sooner.
+test-msrv:
+	@if command -v rustup >/dev/null; then \
+	    rustup toolchain list | grep -q '^$(MSRV)' || rustup toolchain install $(MSRV) --profile minimal; \
+	    cargo +$(MSRV) check --all-features --target-dir $(OUT)/msrv; \
+	else echo "skipped: no rustup here to bring Rust $(MSRV)"; fi
+
+test-package:
+	cargo test --release --all-features
+
+test-loom:
+	RUSTFLAGS="--cfg loom" cargo test --release --test loom --target-dir $(OUT)/loom
+
+test-model:
+	cargo test --release --manifest-path tests/model/Cargo.toml --target-dir $(OUT)/model
+
+test-fuzz:
+	sh fuzz/run.sh $(FUZZ_SECONDS)
+
+# Asks the system only for what is not there.
+setup:
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust $(MSRV) or later (https://rustup.rs)"; exit 1; }
+	@command -v c++ >/dev/null || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends g++ libc6-dev; }
+	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy

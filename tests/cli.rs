@@ -1,0 +1,16 @@
+//! The command line as people and scripts use it: what is printed where, exit codes, pipes, and the demo.
+
+mod common;
+
+#[path = "cli/codes.rs"]
+mod codes;
+#[path = "cli/demo.rs"]
+mod demo;
+#[path = "cli/groups.rs"]
+mod groups;
+#[path = "cli/pipes.rs"]
+mod pipes;
+#[path = "cli/shell.rs"]
+mod shell;
+#[path = "cli/watch.rs"]
+mod watch;
