@@ -9,7 +9,7 @@ pub struct Plan {
     pub word: u8,
     /// Where.
     pub start: Pos,
-    /// The stamp found there, for the CAS. Unused when `word` is not 0.
+    /// The stamp found there at first; only the planted mistake remembers it.
     pub old: Stamp,
 }
 
@@ -27,22 +27,27 @@ pub struct Conversion {
 /// How far a repair is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Repair {
-    /// Bring tail to where a sole producer was; for a consumer: finish a switch that it began.
-    Switch,
-    /// Pad its claim; for a consumer: free what it held.
+    /// Pad a producer's claim; for a consumer: end its solitude.
+    Begin,
+    /// Bring tail to where a sole producer was; for a consumer: free what it took alone.
+    Tail,
+    /// Nobody is alone any more.
+    Mode,
+    /// Free what a consumer took among others.
     Words,
     /// Tell the others that something was freed.
     Rewind,
-    /// Settle who may run alone.
-    Mode,
     /// Free the row.
     Row,
 }
 
 /// What an actor does next: each variant is one access to shared memory or one operation of the kernel. `dead` is the
-/// row under repair in whose course a switch is finished, or nobody.
+/// row under repair in whose course a group's switch is finished, or nobody; `close` says that a switch is part of closing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-#[allow(missing_docs, reason = "named for what they access; publish.rs, group.rs and the others say why")]
+#[allow(
+    missing_docs,
+    reason = "named for what they access; publish.rs, group.rs and the others say why"
+)]
 pub enum Pc {
     // Places to wait at.
     Gone,
@@ -52,20 +57,20 @@ pub enum Pc {
     Join,
     Leave,
     Full { start: Pos },
-    AwaitTail { word: u8, start: Pos },
+    AwaitTail { start: Pos },
 
     // Publish.
     ReadMode,
     ReadTail { word: u8 },
-    ReadStamp { word: u8, start: Pos },
-    ReadExtent { word: u8, start: Pos },
-    ReadRow { word: u8, start: Pos, stamp: Stamp },
-    Recheck { word: u8, start: Pos, stamp: Stamp, end: Pos },
-    MoveTail { word: u8, start: Pos, end: Pos },
+    ReadStamp { start: Pos },
+    ReadExtent { start: Pos },
+    ReadRow { start: Pos, stamp: Stamp },
+    Recheck { start: Pos, stamp: Stamp, end: Pos },
+    MoveTail { start: Pos, end: Pos },
     WriteBlocks(Plan),
     Announce(Plan),
     CheckMode { word: u8, start: Pos },
-    Restamp { start: Pos },
+    CatchUp { start: Pos },
     Cas(Plan),
     Bump { start: Pos },
     CheckClosed { start: Pos },
@@ -75,25 +80,22 @@ pub enum Pc {
     // Room.
     GateRead(Plan),
     GateScan { plan: Plan, gate: Pos },
-    GateWalk { plan: Plan, at: Pos },
-    GateExtent { plan: Plan, at: Pos },
-    GateRecheck { plan: Plan, at: Pos, end: Pos },
-    GatePut { plan: Plan, at: Pos },
+    GateWalk { plan: Plan, gate: Pos, at: Pos },
+    GateExtent { plan: Plan, gate: Pos, at: Pos },
+    GatePut { plan: Plan, gate: Pos, at: Pos },
     GateRescan { plan: Plan, gate: Pos },
     FloorLook,
     FloorCas { from: Pos, to: Pos },
 
     // Producers come and go, under the registry lock.
-    JoinMode,
-    SwitchMode { former: Id, dead: Id },
-    SwitchRead { former: Id, dead: Id },
-    SwitchTail { former: Id, at: Pos, dead: Id },
-    SwitchStamp { former: Id, at: Pos, dead: Id },
-    SwitchCas { former: Id, at: Pos, old: Stamp, dead: Id },
-    SwitchDone { dead: Id },
-    LeaveTail,
-    LeaveMode,
-    LeaveRow,
+    Settle,
+    SwitchMode { former: Id, close: bool },
+    SwitchRead { former: Id, close: bool },
+    SwitchWalk { former: Id, at: Pos, close: bool },
+    SwitchTail { former: Id, to: Pos, close: bool },
+    SwitchAgain { former: Id, to: Pos, close: bool },
+    SwitchCas { former: Id, at: Pos, close: bool },
+    SwitchDone { close: bool },
 
     // Close, under the registry lock.
     CloseMode { end: Pos },
@@ -106,10 +108,11 @@ pub enum Pc {
     ReadFloor,
     ConsumerAnnounce,
     ConsumerMode,
+    OwnHold { at: Pos, announced: bool },
+    TakeAnnounced,
     ReadClaim,
     Take { old: Claim },
     RetryRewind,
-    RetryFree { at: Pos },
     AckLate { at: Pos },
 
     // Consumers come and go, under the registry lock.
@@ -127,8 +130,6 @@ pub enum Pc {
     ConvertDone { dead: Id },
     SoleCheck,
     SoleMode,
-    QuitMode,
-    QuitRow,
 
     // Somebody died.
     Repair { dead: Id, stage: Repair, freed: bool },

@@ -117,8 +117,6 @@ pub enum Bug {
     FormerDropsClaim,
     /// The mode word says Sole(me) and not since when.
     ModeWithoutEpoch,
-    /// A former that claims in the midst of a switch moves tail by CAS from its position, where tail never was.
-    FormerLeavesTail,
     /// A stamp of a later lap is taken for a free one.
     LaterLapIsFree,
     /// A fresh row says that position 0 was announced.
@@ -155,22 +153,22 @@ pub enum Bug {
     FloorByStore,
     /// Giving back does not tell the others.
     RetryWithoutRewind,
-    /// Giving back tells the others first.
-    RewindBeforeFree,
     /// Repair tells the others only if it has freed something itself.
     RepairRewindsIfFreed,
+    /// Repair never frees the row, and so has no end.
+    RepairLeavesRow,
     /// Repair leaves TAKEN words of a dead consumer.
     RepairDoesNotFree,
-    /// Repair frees words below the floor, too.
-    RepairFreesBelowFloor,
     /// A consumer runs alone again though others hold messages.
     SoleAmongOthers,
     /// A former that scans again takes a message that it holds from before the switch for a free one.
     FormerForgetsHolds,
-    /// A claim lost to a change of an older lap's word is given up, though it was announced.
-    ClaimGivenUp,
+    /// A claim is made by CAS from the stamp that was seen before there was room.
+    CasFromFirstLook,
     /// A member that joins leaves in its row what the one before announced.
     RowKeepsAnnouncement,
+    /// A sole consumer does not look whether producers have moved the floor over padding under its cursor.
+    SoleIgnoresFloor,
     /// A consumer acks by moving the floor though others share the group.
     AckByFloor,
     /// A producer does not look for CLOSED after it has claimed.
@@ -191,7 +189,6 @@ impl Bug {
         Bug::FormerDoesNotReread,
         Bug::FormerDropsClaim,
         Bug::ModeWithoutEpoch,
-        Bug::FormerLeavesTail,
         Bug::LaterLapIsFree,
         Bug::FreshRowSaysZero,
         Bug::ClaimWithoutOwner,
@@ -210,14 +207,14 @@ impl Bug {
         Bug::AckAfterFloor,
         Bug::FloorByStore,
         Bug::RetryWithoutRewind,
-        Bug::RewindBeforeFree,
         Bug::RepairRewindsIfFreed,
+        Bug::RepairLeavesRow,
         Bug::RepairDoesNotFree,
-        Bug::RepairFreesBelowFloor,
         Bug::SoleAmongOthers,
         Bug::FormerForgetsHolds,
-        Bug::ClaimGivenUp,
+        Bug::CasFromFirstLook,
         Bug::RowKeepsAnnouncement,
+        Bug::SoleIgnoresFloor,
         Bug::AckByFloor,
         Bug::ClaimerIgnoresClose,
         Bug::CloserIgnoresAnnouncement,

@@ -55,7 +55,7 @@ impl Turn<'_> {
             Pc::ConvertDone { dead } => {
                 self.s.group.mode = Mode::Shared;
                 if dead != NOBODY {
-                    self.go(Pc::Repair { dead, stage: Repair::Words, freed: false });
+                    self.go(Pc::Repair { dead, stage: Repair::Row, freed: false });
                 } else {
                     self.entered();
                 }
@@ -65,21 +65,20 @@ impl Turn<'_> {
                 let alone = may_be_alone(self.cfg, self.s, self.me);
                 if alone { self.go(Pc::SoleMode) } else { self.unlock() }
             }
-            Pc::SoleMode => {
-                self.s.group.mode = Mode::Sole(self.me);
-                self.actor().sole = 1;
-                self.unlock();
-            }
-            Pc::QuitMode => {
-                self.s.group.mode = Mode::Shared;
-                self.go(Pc::QuitRow);
-            }
-            Pc::QuitRow => {
-                self.free_row(self.me);
-                self.s.registry = NOBODY;
-            }
+            Pc::SoleMode => self.adopt(),
             other => unreachable!("not a step of coming or going: {other:?}"),
         }
+    }
+
+    /// Alone from now on. Its row is written before the mode; nobody reads it before.
+    fn adopt(&mut self) {
+        let floor = self.s.group.floor;
+        self.s.rows[usize::from(self.me)].announced = floor;
+        self.s.group.mode = Mode::Sole(self.me);
+        let seen = self.s.group.rewinds;
+        let actor = self.actor();
+        (actor.sole, actor.next, actor.seen) = (1, floor, seen);
+        self.unlock();
     }
 
     fn enter(&mut self) {
@@ -88,8 +87,11 @@ impl Turn<'_> {
             return self.go(Pc::GroupGate);
         }
         match self.s.group.mode.former() {
+            None if self.s.group.mode == Mode::Vacant => self.adopt(),
             None => self.entered(),
-            Some(_) if self.cfg.has(Bug::ConversionSkipped) => self.go(Pc::ConvertDone { dead: NOBODY }),
+            Some(_) if self.cfg.has(Bug::ConversionSkipped) => {
+                self.go(Pc::ConvertDone { dead: NOBODY })
+            }
             Some(former) if self.cfg.has(Bug::ConversionBeforeMode) => {
                 self.go(Pc::GroupAnnounced { former, dead: NOBODY });
             }
@@ -100,10 +102,9 @@ impl Turn<'_> {
     /// In: begins at the floor, with `rewinds` looked at before it.
     fn entered(&mut self) {
         self.unlock();
-        let actor = self.actor();
-        if actor.sole == 1 {
+        if self.actor().sole == 1 {
             // It made its own group explicit, and goes on where it is.
-            actor.sole = 0;
+            self.notice(false);
         } else {
             self.go(Pc::ReadRewinds);
         }
@@ -126,7 +127,11 @@ impl Turn<'_> {
 
     fn convert_from(&mut self, what: Conversion, at: Pos, dead: Id) {
         let what = Conversion { at, ..what };
-        self.go(if at < what.end { Pc::ConvertLook { what, dead } } else { Pc::ConvertDone { dead } });
+        self.go(if at < what.end {
+            Pc::ConvertLook { what, dead }
+        } else {
+            Pc::ConvertDone { dead }
+        });
     }
 
     /// Stamp and claim word in one step: both are final above the floor, and if the floor passed between them, the CAS
@@ -149,13 +154,5 @@ impl Turn<'_> {
     pub fn make_explicit(&mut self) {
         self.lock();
         self.begin_conversion(self.me, NOBODY);
-    }
-
-    /// Leaves, with nothing in its hands.
-    pub fn quit(&mut self) {
-        self.s.quits -= 1;
-        self.lock();
-        let alone = self.s.group.mode.former() == Some(self.me);
-        self.go(if alone { Pc::QuitMode } else { Pc::QuitRow });
     }
 }

@@ -15,6 +15,7 @@
 //! | `model.rs` | who may do what when, and kills |
 //! | `properties.rs` | the promises |
 //! | `symmetry.rs` | states that differ in names only, counted once |
+//! | `runs.rs` | what is searched, and in which configuration each planted mistake is caught |
 //! | `check.rs` | the searches: stateright's for the promises, one of our own for the absence of cycles |
 
 pub mod actor;
@@ -30,6 +31,7 @@ pub mod properties;
 pub mod publish;
 pub mod repair;
 pub mod room;
+pub mod runs;
 pub mod state;
 pub mod symmetry;
 pub mod words;

@@ -2,10 +2,10 @@
 //! its holder writes (rows' `active`, mode) may be looked at together with the step before.
 
 use crate::actor::{Actor, Pc, Repair};
-use crate::config::Bug;
+use crate::config::{Bug, Config};
 use crate::publish::Turn;
-use crate::state::Row;
-use crate::words::{CLOSING, Id, Mode, NOBODY, NONE, Pos, Stamp};
+use crate::state::{Row, State};
+use crate::words::{Id, Mode, NOBODY, NONE, Pos, Stage, Stamp};
 
 impl Turn<'_> {
     /// Takes the registry lock; the caller saw that it is free.
@@ -26,7 +26,10 @@ impl Turn<'_> {
         if me == self.cfg.producers() + self.cfg.consumers {
             self.go(Pc::Poll);
         } else if !self.s.row(me).active {
-            self.go(Pc::Join);
+            // One that has just left is gone; others have yet to join.
+            let producer = me < self.cfg.producers();
+            let left = self.actor().pc == Pc::Gone || (producer && self.actor().left == 0);
+            self.go(if left { Pc::Gone } else { Pc::Join });
         } else if me < self.cfg.producers() {
             self.begin_claim();
         } else {
@@ -49,7 +52,11 @@ impl Turn<'_> {
         // Where every claim is one block, that store is never to be seen, and is done here once for all.
         let blocks = u8::from(self.cfg.uniform());
         self.s.rows[usize::from(self.me)] = Row { active: true, announced, blocks };
-        self.go(if producer { Pc::JoinMode } else { Pc::GroupState });
+        if producer {
+            self.then_settle();
+        } else {
+            self.go(Pc::GroupState);
+        }
     }
 
     fn write_sole(&mut self, id: Id) {
@@ -61,122 +68,110 @@ impl Turn<'_> {
         }
     }
 
-    /// One step of joining, leaving, or ending somebody's solitude.
+    /// The producer who is the only one.
+    fn only_producer(&self) -> Option<Id> {
+        let mut members = self.s.members(0..self.cfg.producers(), NOBODY);
+        members.next().filter(|_| members.next().is_none())
+    }
+
+    /// Goes on to make the producers' mode fit those who have rows, if it does not; else lets the lock go.
+    pub fn then_settle(&mut self) {
+        let only = self.only_producer();
+        let fits = match self.s.mode {
+            Mode::Sole(id) => only == Some(id),
+            Mode::Switching(_) => false,
+            Mode::Closed => self.s.end != NONE || self.cfg.has(Bug::CloseNotFinished),
+            Mode::Shared | Mode::Vacant => only.is_none(),
+        };
+        if fits { self.unlock() } else { self.go(Pc::Settle) }
+    }
+
+    /// The next store that this needs.
+    fn settle(&mut self) {
+        match self.s.mode {
+            Mode::Sole(former) | Mode::Switching(former) => self.end_solitude(former, false),
+            Mode::Closed => self.close_step(Pc::CloseTail),
+            Mode::Shared | Mode::Vacant => {
+                let only = self.only_producer().unwrap_or(self.me);
+                self.write_sole(only);
+                self.unlock();
+            }
+        }
+    }
+
+    /// One step of joining, or of ending somebody's solitude.
     pub fn member_step(&mut self, pc: Pc) {
         match pc {
-            Pc::JoinMode => match self.s.mode.former() {
-                Some(former) => self.end_solitude(former, NOBODY),
-                None => {
-                    if self.s.members(0..self.cfg.producers(), self.me).next().is_none() {
-                        self.write_sole(self.me);
-                    }
-                    self.unlock();
-                }
-            },
-            Pc::SwitchMode { former, dead } => {
+            Pc::Settle => self.settle(),
+            Pc::SwitchMode { former, close } => {
                 self.s.mode = Mode::Switching(former);
-                self.go(Pc::SwitchDone { dead });
+                self.go(Pc::SwitchDone { close });
             }
-            Pc::SwitchRead { former, dead } => {
-                let at = self.s.row(former).announced;
-                self.go(match at {
-                    NONE => Pc::SwitchDone { dead },
-                    at => Pc::SwitchTail { former, at, dead },
+            Pc::SwitchRead { former, close } => {
+                let announced = self.s.row(former).announced;
+                // Nothing announced yet: tail is where it begins.
+                let at = if announced == NONE { self.s.tail } else { announced.max(self.s.tail) };
+                self.go(Pc::SwitchWalk { former, at, close });
+            }
+            Pc::SwitchWalk { former, at, close } => {
+                let to = frontier(self.cfg, self.s, at);
+                let overtaken = self.s.stamps[self.cfg.index(to)].lap() > self.cfg.lap(to);
+                self.go(if overtaken {
+                    Pc::SwitchRead { former, close }
+                } else {
+                    Pc::SwitchTail { former, to, close }
                 });
             }
-            Pc::SwitchTail { former, at, dead } => {
-                self.s.tail = self.s.tail.max(at);
-                self.go(Pc::SwitchStamp { former, at, dead });
+            Pc::SwitchTail { former, to, close } => {
+                self.s.tail = self.s.tail.max(to);
+                self.go(Pc::SwitchAgain { former, to, close });
             }
-            Pc::SwitchStamp { former, at, dead } => {
-                let old = self.s.stamps[self.cfg.index(at)];
-                let open = old.lap() < self.cfg.lap(at);
-                self.go(if open { Pc::SwitchCas { former, at, old, dead } } else { self.switch_end(former, dead) });
+            Pc::SwitchAgain { former, to, close } => {
+                let open = self.s.row(former).announced == to;
+                let done = self.switch_end(former, close);
+                self.go(if open { Pc::SwitchCas { former, at: to, close } } else { done });
             }
-            Pc::SwitchCas { former, at, old, dead } => {
-                self.claim_for(former, at, old);
-                let next = self.switch_end(former, dead);
+            Pc::SwitchCas { former, at, close } => {
+                self.claim_for(former, at);
+                let next = self.switch_end(former, close);
                 self.go(next);
             }
-            Pc::SwitchDone { dead: CLOSING } => self.close_step(Pc::CloseMode { end: NONE }),
-            Pc::SwitchDone { dead } => {
+            Pc::SwitchDone { close } => {
                 self.s.mode = Mode::Shared;
-                self.switched(dead);
-            }
-            Pc::LeaveTail => {
-                let actor = *self.actor();
-                let announced = self.s.row(self.me).announced;
-                let frontier = if actor.sole != 0 { actor.next } else { announced };
-                if frontier != NONE {
-                    self.s.tail = self.s.tail.max(frontier);
+                if close {
+                    self.go(Pc::CloseMode { end: NONE });
+                } else {
+                    self.then_settle();
                 }
-                self.go(Pc::LeaveMode);
-            }
-            Pc::LeaveMode => {
-                self.settle(self.me);
-                self.go(Pc::LeaveRow);
-            }
-            Pc::LeaveRow => {
-                self.free_row(self.me);
-                self.s.registry = NOBODY;
             }
             other => unreachable!("not a step of coming or going: {other:?}"),
         }
     }
 
     /// Begins the switch, or does again what a dead one began.
-    pub fn end_solitude(&mut self, former: Id, dead: Id) {
+    pub fn end_solitude(&mut self, former: Id, close: bool) {
         match self.cfg.bug {
-            Some(Bug::NewcomerIgnoresAnnouncement) => self.go(Pc::SwitchDone { dead }),
+            Some(Bug::NewcomerIgnoresAnnouncement) => self.go(Pc::SwitchDone { close }),
             // The planted order: look, then write.
-            Some(Bug::NewcomerReadsBeforeMode) => return self.member_step(Pc::SwitchRead { former, dead }),
-            _ => self.go(Pc::SwitchRead { former, dead }),
+            Some(Bug::NewcomerReadsBeforeMode) => {
+                return self.member_step(Pc::SwitchRead { former, close });
+            }
+            _ => self.go(Pc::SwitchRead { former, close }),
         }
         self.s.mode = Mode::Switching(former);
     }
 
-    fn switch_end(&self, former: Id, dead: Id) -> Pc {
+    fn switch_end(&self, former: Id, close: bool) -> Pc {
         let late = self.cfg.has(Bug::NewcomerReadsBeforeMode);
-        if late { Pc::SwitchMode { former, dead } } else { Pc::SwitchDone { dead } }
+        if late { Pc::SwitchMode { former, close } } else { Pc::SwitchDone { close } }
     }
 
-    fn claim_for(&mut self, former: Id, at: Pos, old: Stamp) {
+    /// Look and CAS in one step: a stamp that was seen free changes only by becoming his or another's claim, and then
+    /// the CAS fails as this does.
+    fn claim_for(&mut self, former: Id, at: Pos) {
         let index = self.cfg.index(at);
-        if self.s.stamps[index] == old {
+        if self.s.stamps[index].lap() < self.cfg.lap(at) {
             self.s.stamps[index] = Stamp::claimed(self.cfg.lap(at), former);
-        }
-    }
-
-    fn switched(&mut self, dead: Id) {
-        if dead == NOBODY {
-            self.unlock();
-        } else {
-            self.go(Pc::Repair { dead, stage: Repair::Row, freed: false });
-        }
-    }
-
-    /// Who may run alone once `leaving` is gone. True if that was settled by one store or none; else a switch that
-    /// somebody began must be finished first.
-    pub fn settle(&mut self, leaving: Id) -> bool {
-        let others: Vec<Id> = self.s.members(0..self.cfg.producers(), leaving).collect();
-        match (others.as_slice(), self.s.mode) {
-            (_, Mode::Closed) => {}
-            ([], _) => self.s.mode = Mode::Shared,
-            ([only], Mode::Sole(id)) if id == *only => {}
-            ([only], _) => self.write_sole(*only),
-            (_, Mode::Sole(id) | Mode::Switching(id)) if id == leaving => self.s.mode = Mode::Shared,
-            (_, Mode::Switching(_)) => return false,
-            (_, Mode::Shared | Mode::Sole(_)) => {}
-        }
-        true
-    }
-
-    /// Settles in the course of a repair.
-    pub fn settle_for(&mut self, dead: Id) {
-        if self.settle(dead) {
-            self.go(Pc::Repair { dead, stage: Repair::Row, freed: false });
-        } else if let Mode::Switching(former) = self.s.mode {
-            self.end_solitude(former, dead);
         }
     }
 
@@ -194,10 +189,28 @@ impl Turn<'_> {
         }
     }
 
-    /// One step of leaving: takes the lock.
+    /// Takes the lock to leave, which is done as a repair of oneself is.
     pub fn leave(&mut self) {
         self.lock();
-        let alone = self.s.mode.former() == Some(self.me);
-        self.go(if alone { Pc::LeaveTail } else { Pc::LeaveMode });
+        self.actor().held = [NONE; 2];
+        self.go(Pc::Repair { dead: self.me, stage: Repair::Begin, freed: false });
+    }
+}
+
+/// The first position from `hint` on that nobody has claimed. The walk is one step: everything below the last claim stays
+/// as it is unless the walker is overtaken by a whole lap, which it then sees.
+pub fn frontier(cfg: &Config, s: &State, hint: Pos) -> Pos {
+    let mut at = hint;
+    loop {
+        let index = cfg.index(at);
+        let stamp = s.stamps[index];
+        if stamp.lap() != cfg.lap(at) {
+            return at;
+        }
+        at += match stamp.stage() {
+            Stage::Claimed if stamp.owner() == NOBODY => return at,
+            Stage::Claimed => s.row(stamp.owner()).blocks,
+            _ => s.extents[index],
+        };
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::actor::{Actor, Pc};
 use crate::config::{Bug, Config};
-use crate::group::{can_serve, floor_lags, may_be_alone, sees_something};
+use crate::group::{can_serve, floor_lags, in_the_way, may_be_alone, not_alone, sees_something};
 use crate::publish::Turn;
 use crate::room::{beyond, has_room};
 use crate::state::State;
@@ -28,6 +28,8 @@ pub enum Move {
     Retry(Pos),
     /// Sole consumer: makes its group explicit.
     Explicit,
+    /// Consumer: sees that it is not alone any more.
+    Notice,
     /// Consumer: tries to be alone again.
     Alone,
     /// Consumer: brings the floor along.
@@ -64,7 +66,6 @@ pub fn moves(cfg: &Config, s: &State, mut add: impl FnMut(Id, Move)) {
 
 fn moves_of(cfg: &Config, s: &State, id: Id, mut add: impl FnMut(Move)) {
     let unlocked = s.registry == NOBODY;
-    let producers = 0..cfg.producers();
     match s.actor(id).pc {
         Pc::Gone => {
             let useful = s.actor(id).left > 0 || cfg.consumer_ids().contains(&id);
@@ -74,9 +75,8 @@ fn moves_of(cfg: &Config, s: &State, id: Id, mut add: impl FnMut(Move)) {
         }
         Pc::Dead | Pc::Idle => {}
         Pc::Join if unlocked => {
-            // A joiner repairs every row of its kind on its way.
-            let kind = if id < cfg.producers() { producers } else { cfg.consumer_ids() };
-            let mut dead = s.dead(kind).peekable();
+            // A joiner repairs every row on its way.
+            let mut dead = s.dead(0..cfg.actors()).peekable();
             if dead.peek().is_none() {
                 add(Move::Step);
             }
@@ -89,23 +89,22 @@ fn moves_of(cfg: &Config, s: &State, id: Id, mut add: impl FnMut(Move)) {
             if movable || has_room(cfg, s, start, s.actor(id).left) || s.mode == Mode::Closed {
                 add(Move::Step);
             }
-            repairs(cfg, s, add);
+            repairs(s, 0..cfg.actors(), add);
         }
         Pc::AwaitTail { start, .. } => {
             if s.tail != start {
                 add(Move::Step);
             }
-            repairs(cfg, s, add);
         }
         Pc::Poll => polls(cfg, s, id, add),
         _ => add(Move::Step),
     }
 }
 
-/// One that waits looks for dead ones.
-fn repairs(cfg: &Config, s: &State, mut add: impl FnMut(Move)) {
+/// One that waits looks for the dead among these.
+fn repairs(s: &State, among: std::ops::Range<Id>, mut add: impl FnMut(Move)) {
     if s.registry == NOBODY {
-        s.dead(0..cfg.actors()).for_each(|dead| add(Move::Repair(dead)));
+        s.dead(among).for_each(|dead| add(Move::Repair(dead)));
     }
 }
 
@@ -128,17 +127,23 @@ fn polls(cfg: &Config, s: &State, id: Id, mut add: impl FnMut(Move)) {
             add(Move::Close);
         }
         closes(cfg, s, &mut add);
-        return repairs(cfg, s, add);
+        return repairs(s, 0..cfg.actors(), add);
     }
     let actor = s.actor(id);
     let holding = actor.holds().count();
     let unlocked = s.registry == NOBODY;
     let alone = actor.sole == 1;
     // Alone, it acks in order; anything else needs explicit claim words.
+    if unlocked && s.quits > 0 {
+        add(Move::Quit);
+    }
     let ackable = if alone { 1 } else { 2 };
     actor.holds().take(ackable).for_each(|at| add(Move::Ack(at)));
     if alone && unlocked && (holding == 2 || (holding == 1 && s.retries > 0)) {
         add(Move::Explicit);
+    }
+    if not_alone(s, id) {
+        add(Move::Notice);
     }
     if !alone && s.retries > 0 {
         actor.holds().for_each(|at| add(Move::Retry(at)));
@@ -158,11 +163,8 @@ fn polls(cfg: &Config, s: &State, id: Id, mut add: impl FnMut(Move)) {
     if holding == 0 && floor_lags(cfg, s, id) {
         add(Move::Floor);
     }
-    if unlocked && holding == 0 && s.quits > 0 {
-        add(Move::Quit);
-    }
     closes(cfg, s, &mut add);
-    repairs(cfg, s, add);
+    repairs(s, in_the_way(cfg, s, id), add);
 }
 
 /// Whether a kill of this actor makes a difference. One that has not joined yet leaves nothing behind.
@@ -200,7 +202,11 @@ pub fn act(cfg: &Config, s: &mut State, action: Action) {
             turn.go(Pc::SoleCheck);
         }
         Move::Floor => turn.room_step(Pc::FloorLook),
-        Move::Quit => turn.quit(),
+        Move::Quit => {
+            turn.s.quits -= 1;
+            turn.leave();
+        }
+        Move::Notice => turn.notice(false),
         Move::Serve => turn.serve(),
         Move::Repair(dead) => turn.begin_repair(dead),
         Move::Close => turn.begin_close(),
@@ -221,30 +227,30 @@ fn step(turn: &mut Turn<'_>) {
         | Pc::GateScan { .. }
         | Pc::GateWalk { .. }
         | Pc::GateExtent { .. }
-        | Pc::GateRecheck { .. }
         | Pc::GatePut { .. }
         | Pc::GateRescan { .. }
         | Pc::FloorLook
         | Pc::FloorCas { .. } => turn.room_step(pc),
-        Pc::JoinMode
+        Pc::Settle
         | Pc::SwitchMode { .. }
         | Pc::SwitchRead { .. }
+        | Pc::SwitchWalk { .. }
         | Pc::SwitchTail { .. }
-        | Pc::SwitchStamp { .. }
+        | Pc::SwitchAgain { .. }
         | Pc::SwitchCas { .. }
-        | Pc::SwitchDone { .. }
-        | Pc::LeaveTail
-        | Pc::LeaveMode
-        | Pc::LeaveRow => turn.member_step(pc),
-        Pc::CloseMode { .. } | Pc::CloseTail | Pc::CloseLook { .. } | Pc::CloseEnd { .. } => turn.close_step(pc),
+        | Pc::SwitchDone { .. } => turn.member_step(pc),
+        Pc::CloseMode { .. } | Pc::CloseTail | Pc::CloseLook { .. } | Pc::CloseEnd { .. } => {
+            turn.close_step(pc)
+        }
         Pc::ReadRewinds
         | Pc::ReadFloor
         | Pc::ConsumerAnnounce
         | Pc::ConsumerMode
+        | Pc::OwnHold { .. }
+        | Pc::TakeAnnounced
         | Pc::ReadClaim
         | Pc::Take { .. }
         | Pc::RetryRewind
-        | Pc::RetryFree { .. }
         | Pc::AckLate { .. } => turn.consume_step(pc),
         Pc::GroupState
         | Pc::GroupGate
@@ -259,9 +265,7 @@ fn step(turn: &mut Turn<'_>) {
         | Pc::ConvertCas { .. }
         | Pc::ConvertDone { .. }
         | Pc::SoleCheck
-        | Pc::SoleMode
-        | Pc::QuitMode
-        | Pc::QuitRow => turn.group_step(pc),
+        | Pc::SoleMode => turn.group_step(pc),
         _ => turn.publish_step(pc),
     }
 }

@@ -5,6 +5,7 @@ use crate::actor::Pc;
 use crate::config::Config;
 use crate::model::{Protocol, moves};
 use crate::publish::Span;
+use crate::room::beyond;
 use crate::state::{Broken, Fate, GroupState, State};
 use crate::words::{Id, Mode, NOBODY, NONE, Pos, Stage, Stamp};
 use stateright::Property;
@@ -13,10 +14,13 @@ use stateright::Property;
 pub fn all(_: &Config) -> Vec<Property<Protocol>> {
     vec![
         Property::always("no committed message is lost", |p, s| nothing_lost(&p.0, s)),
-        Property::always("nothing acked is delivered again", |_: &Protocol, s: &State| s.broken != Broken::AckedAgain),
-        Property::always("messages come in order, whole, and marked when they come again", |_: &Protocol, s: &State| {
-            matches!(s.broken, Broken::Nothing | Broken::AckedAgain)
+        Property::always("nothing acked is delivered again", |_: &Protocol, s: &State| {
+            s.broken != Broken::AckedAgain
         }),
+        Property::always(
+            "messages come in order, whole, and marked when they come again",
+            |_: &Protocol, s: &State| matches!(s.broken, Broken::Nothing | Broken::AckedAgain),
+        ),
         Property::always("a message has one holder", |p, s| one_holder(&p.0, s)),
         Property::always("a position has one owner", |p, s| one_owner(&p.0, s)),
         Property::always("nothing in use is overwritten", |p, s| nothing_overwritten(&p.0, s)),
@@ -55,7 +59,10 @@ fn one_holder(cfg: &Config, s: &State) -> bool {
 fn claim_of(cfg: &Config, s: &State, id: Id) -> Option<Span> {
     let actor = s.actor(id);
     match actor.pc {
-        Pc::CheckClosed { start } | Pc::PadOwn { start } | Pc::Bump { start } | Pc::Publish { start, .. } => Some(Span::new(cfg, actor.left, start)),
+        Pc::CheckClosed { start }
+        | Pc::PadOwn { start }
+        | Pc::Bump { start }
+        | Pc::Publish { start, .. } => Some(Span::new(cfg, actor.left, start)),
         _ => None,
     }
 }
@@ -63,7 +70,8 @@ fn claim_of(cfg: &Config, s: &State, id: Id) -> Option<Span> {
 fn one_owner(cfg: &Config, s: &State) -> bool {
     let mut end_of_earlier: Vec<(Pos, Pos)> = Vec::new();
     (0..cfg.producers()).filter_map(|id| claim_of(cfg, s, id)).all(|span| {
-        let apart = end_of_earlier.iter().all(|(start, end)| span.end <= *start || *end <= span.start);
+        let apart =
+            end_of_earlier.iter().all(|(start, end)| span.end <= *start || *end <= span.start);
         end_of_earlier.push((span.start, span.end));
         apart
     })
@@ -76,8 +84,14 @@ fn nothing_beyond(s: &State) -> bool {
 /// A claim in hand covers no block that the group still needs, nor one that somebody else is writing in another lap.
 fn nothing_overwritten(cfg: &Config, s: &State) -> bool {
     let active = s.group.state == GroupState::Active;
-    let apart = |(start, end): (Pos, Pos), (from, to): (Pos, Pos)| end <= from + cfg.blocks && to <= start + cfg.blocks;
-    let spans = || (0..cfg.producers()).filter_map(|id| claim_of(cfg, s, id)).map(|span| (span.start, span.end));
+    let apart = |(start, end): (Pos, Pos), (from, to): (Pos, Pos)| {
+        end <= from + cfg.blocks && to <= start + cfg.blocks
+    };
+    let spans = || {
+        (0..cfg.producers())
+            .filter_map(|id| claim_of(cfg, s, id))
+            .map(|span| (span.start, span.end))
+    };
     spans().all(|span| {
         let fits = !active || span.1 <= s.group.floor + cfg.blocks;
         let unread = !active
@@ -96,7 +110,10 @@ fn claims_known(cfg: &Config, s: &State) -> bool {
         let stamp = s.stamps[index];
         stamp.stage() != Stage::Claimed || {
             let (owner, at) = (stamp.owner(), cfg.position(stamp.lap(), index));
-            owner != NOBODY && s.row(owner).active && s.row(owner).announced == at && meant(cfg, s, owner, at)
+            owner != NOBODY
+                && s.row(owner).active
+                && s.row(owner).announced == at
+                && meant(cfg, s, owner, at)
         }
     }) && tail_reached(cfg, s)
 }
@@ -106,7 +123,12 @@ fn meant(cfg: &Config, s: &State, owner: Id, at: Pos) -> bool {
     let actor = s.actor(owner);
     let start = match actor.pc {
         Pc::Dead => return true,
-        Pc::CheckMode { start, .. } | Pc::CheckClosed { start } | Pc::PadOwn { start } | Pc::Restamp { start } | Pc::Bump { start } | Pc::Publish { start, .. } => start,
+        Pc::CheckMode { start, .. }
+        | Pc::CheckClosed { start }
+        | Pc::PadOwn { start }
+        | Pc::CatchUp { start }
+        | Pc::Bump { start }
+        | Pc::Publish { start, .. } => start,
         Pc::Cas(plan) => plan.start,
         _ => return false,
     };
@@ -148,15 +170,29 @@ fn nobody_stuck(cfg: &Config, s: &State) -> bool {
 
 /// Everybody has done what it can.
 pub fn finished(cfg: &Config, s: &State) -> bool {
-    let readers = cfg.producers()..cfg.actors();
-    let read = readers.clone().any(|id| s.actor(id).pc == Pc::Poll);
+    // Where there are consumers, the observer only repairs.
+    let readers =
+        if cfg.consumers > 0 { cfg.consumer_ids() } else { cfg.producers()..cfg.actors() };
+    let read = readers.into_iter().any(|id| s.actor(id).pc == Pc::Poll);
     let everybody = (0..cfg.actors()).all(|id| match s.actor(id).pc {
-        Pc::Gone | Pc::Idle => true,
-        Pc::Dead | Pc::Full { .. } => !read,
+        // Rows of the dead that nothing depends on wait for whoever comes next.
+        Pc::Gone | Pc::Idle | Pc::Dead => true,
+        Pc::Full { .. } => !read,
         Pc::Poll => s.actor(id).holds().next().is_none(),
         _ => false,
     });
     let delivered = s.fates.iter().all(|fate| matches!(fate, Fate::Unsent | Fate::Done));
-    let ended = s.mode != Mode::Closed || (s.group.floor >= s.end && s.end != NONE);
+    let drained = s.group.state != GroupState::Active || settled_to(cfg, s) >= s.end;
+    let ended = s.mode != Mode::Closed || (s.end != NONE && drained);
     everybody && ((delivered && ended) || !read)
+}
+
+/// How far from the floor everything is acked or padding. A reader of a closed queue looks as far as this, whether
+/// anybody has moved the floor so far or not.
+fn settled_to(cfg: &Config, s: &State) -> Pos {
+    let mut at = s.group.floor;
+    while let Some(next) = beyond(cfg, s, at) {
+        at = next;
+    }
+    at
 }

@@ -2,8 +2,9 @@
 
 use crate::actor::{Actor, Pc, Plan};
 use crate::config::{Bug, Config};
+use crate::members::frontier;
 use crate::state::{Fate, Message, SLOTS, State};
-use crate::words::{Id, Mode, NOBODY, Pos, Stage, Stamp};
+use crate::words::{Id, Mode, NOBODY, NONE, Pos, Stage, Stamp};
 
 /// A step of one actor in the making.
 pub struct Turn<'a> {
@@ -92,7 +93,9 @@ impl Turn<'_> {
         match actor {
             Actor { left: 0, .. } => self.go(if self.cfg.leave { Pc::Leave } else { Pc::Idle }),
             Actor { sole: 0, .. } => self.go(Pc::ReadMode),
-            Actor { sole: word, next: start, .. } => self.room(Plan { word, start, old: Stamp::default() }),
+            Actor { sole: word, next: start, .. } => {
+                self.room(Plan { word, start, old: Stamp::default() })
+            }
         }
     }
 
@@ -119,33 +122,41 @@ impl Turn<'_> {
                 let word = if self.s.mode == Mode::Sole(self.me) { self.s.epoch } else { 0 };
                 self.go(Pc::ReadTail { word });
             }
-            Pc::ReadTail { word } => self.go(Pc::ReadStamp { word, start: self.s.tail }),
-            Pc::AwaitTail { word, .. } => self.go(Pc::ReadStamp { word, start: self.s.tail }),
-            Pc::ReadStamp { word, start } => self.read_stamp(word, start),
-            Pc::ReadExtent { word, start } => {
+            Pc::ReadTail { word: 0 } => self.go(Pc::ReadStamp { start: self.s.tail }),
+            Pc::ReadTail { word } => {
+                // Alone again, and where is not known. Nobody else claims until the mode says otherwise, which the look
+                // after the announcement sees; so the walk is one step.
+                let announced = self.s.row(self.me).announced;
+                let hint = if announced == NONE { 0 } else { announced };
+                let start = frontier(self.cfg, self.s, hint.max(self.s.tail).max(self.s.gate));
+                self.room(Plan { word, start, old: Stamp::default() });
+            }
+            Pc::AwaitTail { .. } => self.go(Pc::ReadStamp { start: self.s.tail }),
+            Pc::ReadStamp { start } => self.read_stamp(start),
+            Pc::ReadExtent { start } => {
                 // No second look at the stamp: while tail stands at `start` nobody claims a lap further on, and if
                 // it does not, the CAS fails.
                 let end = start + self.s.extents[self.cfg.index(start)];
-                self.go(Pc::MoveTail { word, start, end });
+                self.go(Pc::MoveTail { start, end });
             }
-            Pc::ReadRow { word, start, stamp } => {
+            Pc::ReadRow { start, stamp } => {
                 let end = start + self.s.row(stamp.owner() % NOBODY).blocks;
                 let trusting = self.cfg.has(Bug::HelperDoesNotRecheck);
                 self.go(if trusting {
-                    Pc::MoveTail { word, start, end }
+                    Pc::MoveTail { start, end }
                 } else {
-                    Pc::Recheck { word, start, stamp, end }
+                    Pc::Recheck { start, stamp, end }
                 });
             }
-            Pc::Recheck { word, start, stamp, end } => {
+            Pc::Recheck { start, stamp, end } => {
                 let same = self.s.stamps[self.cfg.index(start)] == stamp;
-                self.go(if same { Pc::MoveTail { word, start, end } } else { Pc::ReadStamp { word, start } });
+                self.go(if same { Pc::MoveTail { start, end } } else { Pc::ReadStamp { start } });
             }
-            Pc::MoveTail { word, start, end } => {
+            Pc::MoveTail { start, end } => {
                 if self.s.tail == start {
                     self.s.tail = end;
                 }
-                self.go(Pc::ReadTail { word });
+                self.go(Pc::ReadMode);
             }
             Pc::WriteBlocks(plan) => {
                 let blocks = self.span(plan.start).blocks();
@@ -154,15 +165,15 @@ impl Turn<'_> {
             }
             Pc::Announce(plan) => self.put_announcement(plan),
             Pc::CheckMode { word, start } => self.check_mode(word, start),
-            Pc::Restamp { start } => self.restamp(start),
+            Pc::CatchUp { start } => {
+                // A former in the midst of a switch claims where tail may not have come yet.
+                self.s.tail = self.s.tail.max(start);
+                self.go(Pc::Cas(Plan { word: 0, start, old: Stamp::default() }));
+            }
             Pc::Cas(plan) => self.cas(plan),
             Pc::Bump { start } => {
-                // By maximum and not by CAS: a former in the midst of a switch claims where tail has not come yet.
-                let end = self.span(start).end;
-                if !self.cfg.has(Bug::FormerLeavesTail) {
-                    self.s.tail = self.s.tail.max(end);
-                } else if self.s.tail == start {
-                    self.s.tail = end;
+                if self.s.tail == start {
+                    self.s.tail = self.span(start).end;
                 }
                 self.go(Pc::Publish { start, done: 0 });
             }
@@ -180,21 +191,22 @@ impl Turn<'_> {
         }
     }
 
-    fn read_stamp(&mut self, word: u8, start: Pos) {
+    fn read_stamp(&mut self, start: Pos) {
         let stamp = self.s.stamps[self.cfg.index(start)];
         let lap = self.cfg.lap(start);
         let later = stamp.lap() > lap;
         if stamp.lap() < lap || (later && self.cfg.has(Bug::LaterLapIsFree)) {
-            self.room(Plan { word, start, old: stamp });
+            let old = if self.cfg.has(Bug::CasFromFirstLook) { stamp } else { Stamp::default() };
+            self.room(Plan { word: 0, start, old });
         } else if later {
             // Tail moved on long ago; until it shows, another look sees the same.
-            self.go(if self.s.tail == start { Pc::AwaitTail { word, start } } else { Pc::ReadTail { word } });
+            self.go(if self.s.tail == start { Pc::AwaitTail { start } } else { Pc::ReadMode });
         } else if self.cfg.uniform() {
-            self.go(Pc::MoveTail { word, start, end: start + 1 });
+            self.go(Pc::MoveTail { start, end: start + 1 });
         } else if stamp.stage() == Stage::Claimed {
-            self.go(Pc::ReadRow { word, start, stamp });
+            self.go(Pc::ReadRow { start, stamp });
         } else {
-            self.go(Pc::ReadExtent { word, start });
+            self.go(Pc::ReadExtent { start });
         }
     }
 
@@ -224,19 +236,10 @@ impl Turn<'_> {
         let actor = self.actor();
         (actor.sole, actor.next) = (0, 0);
         let dropping = self.cfg.has(Bug::FormerDropsClaim);
-        self.go(if dropping { Pc::ReadMode } else { Pc::Restamp { start } });
-    }
-
-    /// Solitude ended with an announcement out: the claim is still there, or mine already, or lost.
-    fn restamp(&mut self, start: Pos) {
-        let old = self.s.stamps[self.cfg.index(start)];
-        let lap = self.cfg.lap(start);
-        if old.lap() < lap {
-            self.go(Pc::Cas(Plan { word: 0, start, old }));
-        } else if old == Stamp::claimed(lap, self.me) {
-            self.claimed(start);
-        } else {
+        if dropping {
             self.go(Pc::ReadMode);
+        } else {
+            self.go(Pc::CatchUp { start });
         }
     }
 
@@ -251,22 +254,24 @@ impl Turn<'_> {
         self.begin_claim();
     }
 
+    /// Look and CAS in one step: a stamp of an older lap, once there is room, changes only by being claimed, and then the
+    /// CAS fails as this does.
     fn cas(&mut self, plan: Plan) {
         let start = plan.start;
         let index = self.cfg.index(start);
         let mine = Stamp::claimed(self.cfg.lap(start), self.me);
-        if self.s.stamps[index] == plan.old {
+        let stamp = self.s.stamps[index];
+        let unchanged = !self.cfg.has(Bug::CasFromFirstLook) || stamp == plan.old;
+        let later = stamp.lap() > mine.lap() && self.cfg.has(Bug::LaterLapIsFree);
+        if (stamp.lap() < mine.lap() || later) && unchanged {
             let anonymous = self.cfg.has(Bug::ClaimWithoutOwner);
-            self.s.stamps[index] = if anonymous { Stamp::claimed(mine.lap(), NOBODY) } else { mine };
+            self.s.stamps[index] =
+                if anonymous { Stamp::claimed(mine.lap(), NOBODY) } else { mine };
             self.claimed(start);
-        } else if self.s.stamps[index] == mine {
+        } else if stamp == mine {
             self.claimed(start);
-        } else if self.s.stamps[index].lap() < mine.lap() && !self.cfg.has(Bug::ClaimGivenUp) {
-            // Only an older lap's owner was done. What is announced must be pursued until it is claimed: somebody who
-            // ends a solitude that I have not noticed yet may claim it for me.
-            self.go(Pc::Cas(Plan { old: self.s.stamps[index], ..plan }));
         } else {
-            self.go(Pc::ReadTail { word: 0 });
+            self.go(Pc::ReadMode);
         }
     }
 
@@ -281,7 +286,9 @@ impl Turn<'_> {
         let left = self.s.actor(self.me).left;
         let id = first_message(self.cfg, self.me, left);
         if message {
-            let which = span.messages().position(|(begin, _)| begin == at).expect("an entry of the claim") as u8;
+            let which =
+                span.messages().position(|(begin, _)| begin == at).expect("an entry of the claim")
+                    as u8;
             for block in at..at + length {
                 self.s.payload[self.cfg.index(block)] = id + which;
             }

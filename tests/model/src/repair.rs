@@ -4,6 +4,7 @@
 
 use crate::actor::{Pc, Repair};
 use crate::config::Bug;
+use crate::members::frontier;
 use crate::publish::Turn;
 use crate::state::GroupState;
 use crate::words::{Claim, Hold, Id, Mode, NONE, Pos, Stage, Stamp};
@@ -12,7 +13,7 @@ impl Turn<'_> {
     /// Takes the registry lock and the byte of `dead`.
     pub fn begin_repair(&mut self, dead: Id) {
         self.lock();
-        self.go(Pc::Repair { dead, stage: Repair::Switch, freed: false });
+        self.go(Pc::Repair { dead, stage: Repair::Begin, freed: false });
     }
 
     /// The next store that this repair needs.
@@ -24,36 +25,38 @@ impl Turn<'_> {
         }
     }
 
-    fn repair_producer(&mut self, dead: Id, mut stage: Repair) {
-        let next = |stage| Pc::Repair { dead, stage, freed: false };
+    fn repair_producer(&mut self, dead: Id, stage: Repair) {
         let row = *self.s.row(dead);
         let alone = self.s.mode.former() == Some(dead);
+        let open = self.open_claim(dead, row.announced, alone);
         if self.cfg.has(Bug::RepairFreesRowFirst)
-            && let Some(at) = self.open_claim(dead, row.announced, alone)
+            && let Some(at) = open
         {
             self.free_row(dead);
             return self.go(Pc::PadLate { at, blocks: row.blocks });
         }
-        if stage == Repair::Switch {
-            if alone && row.announced != NONE && self.s.tail < row.announced {
-                self.s.tail = row.announced;
-                return self.go(next(Repair::Words));
-            }
-            stage = Repair::Words;
+        if let (Repair::Begin, Some(at), false) = (stage, open, self.cfg.has(Bug::RepairDoesNotPad))
+        {
+            self.pad(at, row.blocks);
+            return self.repair_next(dead, Repair::Tail, false);
         }
-        if stage == Repair::Words {
-            let open = self.open_claim(dead, row.announced, alone);
-            if let (Some(at), false) = (open, self.cfg.has(Bug::RepairDoesNotPad)) {
-                self.pad(at, row.blocks);
-                return self.go(next(Repair::Mode));
-            }
-            stage = Repair::Mode;
+        if alone && matches!(stage, Repair::Begin | Repair::Tail) {
+            let announced = if row.announced == NONE { 0 } else { row.announced };
+            self.s.tail = frontier(self.cfg, self.s, announced.max(self.s.tail).max(self.s.gate));
+            return self.repair_next(dead, Repair::Mode, false);
         }
-        if stage != Repair::Row {
-            return self.settle_for(dead);
+        if alone {
+            self.s.mode = Mode::Shared;
+            return self.repair_next(dead, Repair::Row, false);
         }
         self.free_row(dead);
-        self.unlock();
+        // Perhaps only one is left now, or a switch is half done. Nobody does this for a repairer that is killed here: it
+        // can wait until somebody comes or goes.
+        self.then_settle();
+    }
+
+    fn repair_next(&mut self, dead: Id, stage: Repair, freed: bool) {
+        self.go(Pc::Repair { dead, stage, freed });
     }
 
     /// The claim that a dead producer left unfinished. One that ran alone may have made it without a stamp.
@@ -80,70 +83,84 @@ impl Turn<'_> {
         self.s.stamps[index] = Stamp::pad(self.cfg.lap(at));
     }
 
-    fn repair_consumer(&mut self, dead: Id, mut stage: Repair, mut freed: bool) {
+    fn repair_consumer(&mut self, dead: Id, mut stage: Repair, freed: bool) {
         let mode = self.s.group.mode;
-        let next = |stage, freed| Pc::Repair { dead, stage, freed };
         if self.s.group.state != GroupState::Active {
             return self.repair_creator(dead, stage);
         }
-        if let Mode::Switching(former) = mode
-            && former != dead
-        {
-            return self.group_step(Pc::GroupMode { former, dead });
-        }
-        if matches!(stage, Repair::Switch | Repair::Words) {
-            if let Some((at, claim)) = self.held_by_dead(dead) {
-                let index = self.cfg.index(at);
-                self.s.claims[index] = claim;
-                return self.go(next(Repair::Words, true));
+        if stage == Repair::Begin {
+            match mode {
+                Mode::Switching(former) if former != dead => {
+                    return self.group_step(Pc::GroupMode { former, dead });
+                }
+                Mode::Sole(former) if former == dead => return self.end_dead_solitude(dead),
+                Mode::Switching(_) => stage = Repair::Tail,
+                _ => stage = Repair::Words,
             }
-            stage = Repair::Rewind;
         }
-        if stage == Repair::Rewind {
-            if self.cfg.has(Bug::RepairRewindsIfFreed) && !freed {
-                freed = true;
-            } else if !matches!(mode, Mode::Sole(id) if id != dead) {
-                // Done even when nothing was freed: perhaps another did that, and died before he came to this.
-                self.rewind();
-                return self.go(next(Repair::Mode, freed));
+        if stage == Repair::Tail {
+            // What it took alone, and then the end of its solitude.
+            if let Some((at, claim)) = self.held_by_dead(dead, true) {
+                self.s.claims[self.cfg.index(at)] = claim;
+                return self.repair_next(dead, Repair::Tail, true);
             }
-            stage = Repair::Mode;
-        }
-        if stage == Repair::Mode && mode.former() == Some(dead) {
             self.s.group.mode = Mode::Shared;
-            return self.go(next(Repair::Row, freed));
+            return self.repair_next(dead, Repair::Words, freed);
         }
-        self.free_row(dead);
+        if stage == Repair::Words
+            && let Some((at, claim)) = self.held_by_dead(dead, false)
+        {
+            self.s.claims[self.cfg.index(at)] = claim;
+            return self.repair_next(dead, Repair::Words, true);
+        }
+        let shared = mode == Mode::Shared;
+        if stage != Repair::Row && shared && (freed || !self.cfg.has(Bug::RepairRewindsIfFreed)) {
+            // Done even when nothing was freed: perhaps another did that, and died before he came to this.
+            self.rewind();
+            return self.repair_next(dead, Repair::Row, freed);
+        }
+        if !self.cfg.has(Bug::RepairLeavesRow) {
+            self.free_row(dead);
+        }
         self.unlock();
+    }
+
+    /// One that had nothing in its hands leaves the group vacant; otherwise nobody is alone from here on.
+    fn end_dead_solitude(&mut self, dead: Id) {
+        let idle = self.s.row(dead).announced <= self.s.group.floor;
+        if idle {
+            self.s.group.mode = Mode::Vacant;
+            return self.repair_next(dead, Repair::Row, false);
+        }
+        self.s.group.mode = Mode::Switching(dead);
+        self.repair_next(dead, Repair::Tail, false);
     }
 
     /// A group whose creator died before it was one.
     fn repair_creator(&mut self, dead: Id, stage: Repair) {
-        if self.s.group.state == GroupState::Joining && stage == Repair::Switch {
+        if self.s.group.state == GroupState::Joining && stage == Repair::Begin {
             self.s.group.state = GroupState::Free;
-            return self.go(Pc::Repair { dead, stage: Repair::Row, freed: false });
+            return self.repair_next(dead, Repair::Row, false);
         }
         self.free_row(dead);
         self.unlock();
     }
 
-    /// The next message that a dead consumer held, with the word that gives it back.
-    fn held_by_dead(&self, dead: Id) -> Option<(Pos, Claim)> {
+    /// The next message that a dead consumer held, with the word that gives it back. `alone`: one that has no word yet.
+    fn held_by_dead(&self, dead: Id, alone: bool) -> Option<(Pos, Claim)> {
         if self.cfg.has(Bug::RepairDoesNotFree) {
             return None;
         }
-        let alone = self.s.group.mode.former() == Some(dead);
         let end = self.s.row(dead).announced;
         let floor = self.s.group.floor;
-        let low = if self.cfg.has(Bug::RepairFreesBelowFloor) { 0 } else { floor };
-        (low..floor + self.cfg.blocks).find_map(|at| {
+        (floor..floor + self.cfg.blocks).find_map(|at| {
             let index = self.cfg.index(at);
-            let (stamp, claim, lap) = (self.s.stamps[index], self.s.claims[index], self.cfg.lap(at));
+            let (stamp, claim, lap) =
+                (self.s.stamps[index], self.s.claims[index], self.cfg.lap(at));
             let message = stamp.lap() == lap && stamp.stage() == Stage::Ready;
-            let unwritten = alone && at < end && claim.lap() < lap;
-            if message && unwritten {
+            if message && alone && at < end && claim.lap() < lap {
                 Some((at, Claim::free(lap, 1)))
-            } else if message && claim.taken_by(lap, dead) {
+            } else if message && !alone && claim.taken_by(lap, dead) {
                 Some((at, Claim::free(lap, claim.count())))
             } else {
                 None

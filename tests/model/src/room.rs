@@ -50,20 +50,13 @@ impl Turn<'_> {
         match pc {
             Pc::GateRead(plan) => self.go(Pc::GateScan { plan, gate: self.s.gate }),
             Pc::GateScan { plan, gate } => self.scan(plan, gate),
-            Pc::GateWalk { plan, at } => self.walk(plan, at),
-            Pc::GateExtent { plan, at } => {
+            Pc::GateWalk { plan, gate, at } => self.walk(plan, gate, at),
+            Pc::GateExtent { plan, gate, at } => {
+                // What was overwritten meanwhile may say anything; then the gate has moved, and the CAS fails.
                 let end = at + self.s.extents[self.cfg.index(at)];
-                self.go(Pc::GateRecheck { plan, at, end });
+                self.walked(plan, gate, end);
             }
-            Pc::GateRecheck { plan, at, end } => {
-                let stamp = self.s.stamps[self.cfg.index(at)];
-                let same = stamp.lap() == self.cfg.lap(at);
-                if same { self.walked(plan, end) } else { self.go(Pc::GateRead(plan)) }
-            }
-            Pc::GatePut { plan, at } => {
-                self.s.gate = self.s.gate.max(at);
-                self.go(Pc::GateRescan { plan, gate: self.s.gate });
-            }
+            Pc::GatePut { plan, gate, at } => self.put_gate(plan, gate, at),
             Pc::GateRescan { plan, gate } => {
                 let allowed = self.allowed_or_blind(plan.start, gate);
                 self.set_limit(plan, gate.min(allowed));
@@ -71,7 +64,11 @@ impl Turn<'_> {
             Pc::Full { .. } if self.s.mode == Mode::Closed => self.give_up(),
             Pc::Full { start } => {
                 let left = self.actor().left;
-                if has_room(self.cfg, self.s, start, left) { self.begin_claim() } else { self.floor_look() }
+                if has_room(self.cfg, self.s, start, left) {
+                    self.begin_claim()
+                } else {
+                    self.floor_look()
+                }
             }
             Pc::FloorLook => self.floor_look(),
             Pc::FloorCas { from, to } => {
@@ -101,7 +98,7 @@ impl Turn<'_> {
             let allowed = self.allowed_or_blind(plan.start, gate);
             self.set_limit(plan, gate.min(allowed));
         } else if need <= allowed {
-            self.go(Pc::GateWalk { plan, at: gate });
+            self.go(Pc::GateWalk { plan, gate, at: gate });
         } else {
             self.go(Pc::Full { start: plan.start });
         }
@@ -113,23 +110,44 @@ impl Turn<'_> {
         if room { self.announce(plan) } else { self.go(Pc::Full { start: plan.start }) }
     }
 
-    fn walk(&mut self, plan: Plan, at: Pos) {
+    fn walk(&mut self, plan: Plan, gate: Pos, at: Pos) {
         let stamp = self.s.stamps[self.cfg.index(at)];
         let lap = self.cfg.lap(at);
         if stamp.lap() > lap {
             self.go(Pc::GateRead(plan));
         } else if stamp.lap() < lap || !stamp.finished() {
-            self.go(Pc::Full { start: plan.start });
+            // The shipped walk ends in a CAS that shows whether somebody else has moved the gate; so does this.
+            let moved = self.s.gate != gate;
+            self.go(if moved { Pc::GateRead(plan) } else { Pc::Full { start: plan.start } });
         } else if self.cfg.uniform() {
-            self.walked(plan, at + 1);
+            self.walked(plan, gate, at + 1);
         } else {
-            self.go(Pc::GateExtent { plan, at });
+            self.go(Pc::GateExtent { plan, gate, at });
         }
     }
 
-    fn walked(&mut self, plan: Plan, at: Pos) {
+    fn walked(&mut self, plan: Plan, gate: Pos, at: Pos) {
         let enough = self.need(plan) <= at;
-        self.go(if enough { Pc::GatePut { plan, at } } else { Pc::GateWalk { plan, at } });
+        self.go(if enough {
+            Pc::GatePut { plan, gate, at }
+        } else {
+            Pc::GateWalk { plan, gate, at }
+        });
+    }
+
+    /// Only if the gate has not moved was all that was walked over still there.
+    fn put_gate(&mut self, plan: Plan, gate: Pos, at: Pos) {
+        if self.s.gate == gate {
+            self.s.gate = at;
+            return self.go(Pc::GateRescan { plan, gate: at });
+        }
+        let gate = self.s.gate;
+        let enough = self.need(plan) <= gate;
+        self.go(if enough {
+            Pc::GateRescan { plan, gate }
+        } else {
+            Pc::GateWalk { plan, gate, at: gate }
+        });
     }
 
     fn floor_look(&mut self) {

@@ -119,23 +119,16 @@ impl Pc {
     fn with_word(self, new: impl Fn(u8) -> u8) -> Self {
         let planned = |plan: Plan| Plan { word: new(plan.word), ..plan };
         match self {
-            Pc::AwaitTail { word, start } => Pc::AwaitTail { word: new(word), start },
             Pc::ReadTail { word } => Pc::ReadTail { word: new(word) },
-            Pc::ReadStamp { word, start } => Pc::ReadStamp { word: new(word), start },
-            Pc::ReadExtent { word, start } => Pc::ReadExtent { word: new(word), start },
-            Pc::ReadRow { word, start, stamp } => Pc::ReadRow { word: new(word), start, stamp },
-            Pc::Recheck { word, start, stamp, end } => Pc::Recheck { word: new(word), start, stamp, end },
-            Pc::MoveTail { word, start, end } => Pc::MoveTail { word: new(word), start, end },
             Pc::CheckMode { word, start } => Pc::CheckMode { word: new(word), start },
             Pc::WriteBlocks(plan) => Pc::WriteBlocks(planned(plan)),
             Pc::Announce(plan) => Pc::Announce(planned(plan)),
             Pc::Cas(plan) => Pc::Cas(planned(plan)),
             Pc::GateRead(plan) => Pc::GateRead(planned(plan)),
             Pc::GateScan { plan, gate } => Pc::GateScan { plan: planned(plan), gate },
-            Pc::GateWalk { plan, at } => Pc::GateWalk { plan: planned(plan), at },
-            Pc::GateExtent { plan, at } => Pc::GateExtent { plan: planned(plan), at },
-            Pc::GateRecheck { plan, at, end } => Pc::GateRecheck { plan: planned(plan), at, end },
-            Pc::GatePut { plan, at } => Pc::GatePut { plan: planned(plan), at },
+            Pc::GateWalk { plan, gate, at } => Pc::GateWalk { plan: planned(plan), gate, at },
+            Pc::GateExtent { plan, gate, at } => Pc::GateExtent { plan: planned(plan), gate, at },
+            Pc::GatePut { plan, gate, at } => Pc::GatePut { plan: planned(plan), gate, at },
             Pc::GateRescan { plan, gate } => Pc::GateRescan { plan: planned(plan), gate },
             other => other,
         }
@@ -144,36 +137,54 @@ impl Pc {
     /// The same step after members were renumbered.
     fn renamed(self, name: &impl Fn(Id) -> Id) -> Self {
         match self {
-            Pc::ReadRow { word, start, stamp } => Pc::ReadRow { word, start, stamp: stamp.renamed(name) },
-            Pc::Recheck { word, start, stamp, end } => {
-                Pc::Recheck { word, start, stamp: stamp.renamed(name), end }
+            Pc::ReadRow { start, stamp } => Pc::ReadRow { start, stamp: stamp.renamed(name) },
+            Pc::Recheck { start, stamp, end } => {
+                Pc::Recheck { start, stamp: stamp.renamed(name), end }
             }
             Pc::WriteBlocks(plan) => Pc::WriteBlocks(plan.renamed(name)),
             Pc::Announce(plan) => Pc::Announce(plan.renamed(name)),
             Pc::Cas(plan) => Pc::Cas(plan.renamed(name)),
             Pc::GateRead(plan) => Pc::GateRead(plan.renamed(name)),
             Pc::GateScan { plan, gate } => Pc::GateScan { plan: plan.renamed(name), gate },
-            Pc::GateWalk { plan, at } => Pc::GateWalk { plan: plan.renamed(name), at },
-            Pc::GateExtent { plan, at } => Pc::GateExtent { plan: plan.renamed(name), at },
-            Pc::GateRecheck { plan, at, end } => Pc::GateRecheck { plan: plan.renamed(name), at, end },
-            Pc::GatePut { plan, at } => Pc::GatePut { plan: plan.renamed(name), at },
+            Pc::GateWalk { plan, gate, at } => Pc::GateWalk { plan: plan.renamed(name), gate, at },
+            Pc::GateExtent { plan, gate, at } => {
+                Pc::GateExtent { plan: plan.renamed(name), gate, at }
+            }
+            Pc::GatePut { plan, gate, at } => Pc::GatePut { plan: plan.renamed(name), gate, at },
             Pc::GateRescan { plan, gate } => Pc::GateRescan { plan: plan.renamed(name), gate },
-            Pc::SwitchMode { former, dead } => Pc::SwitchMode { former: name(former), dead: name(dead) },
-            Pc::SwitchRead { former, dead } => Pc::SwitchRead { former: name(former), dead: name(dead) },
-            Pc::SwitchTail { former, at, dead } => Pc::SwitchTail { former: name(former), at, dead: name(dead) },
-            Pc::SwitchStamp { former, at, dead } => Pc::SwitchStamp { former: name(former), at, dead: name(dead) },
-            Pc::SwitchCas { former, at, old, dead } => {
-                Pc::SwitchCas { former: name(former), at, old: old.renamed(name), dead: name(dead) }
+            Pc::SwitchMode { former, close } => Pc::SwitchMode { former: name(former), close },
+            Pc::SwitchRead { former, close } => Pc::SwitchRead { former: name(former), close },
+            Pc::SwitchWalk { former, at, close } => {
+                Pc::SwitchWalk { former: name(former), at, close }
             }
-            Pc::SwitchDone { dead } => Pc::SwitchDone { dead: name(dead) },
+            Pc::SwitchTail { former, to, close } => {
+                Pc::SwitchTail { former: name(former), to, close }
+            }
+            Pc::SwitchAgain { former, to, close } => {
+                Pc::SwitchAgain { former: name(former), to, close }
+            }
+            Pc::SwitchCas { former, at, close } => {
+                Pc::SwitchCas { former: name(former), at, close }
+            }
             Pc::Take { old } => Pc::Take { old: old.renamed(name) },
-            Pc::GroupMode { former, dead } => Pc::GroupMode { former: name(former), dead: name(dead) },
-            Pc::GroupAnnounced { former, dead } => Pc::GroupAnnounced { former: name(former), dead: name(dead) },
-            Pc::ConvertFloor { what, dead } => Pc::ConvertFloor { what: what.renamed(name), dead: name(dead) },
-            Pc::ConvertLook { what, dead } => Pc::ConvertLook { what: what.renamed(name), dead: name(dead) },
-            Pc::ConvertCas { what, old, next, dead } => {
-                Pc::ConvertCas { what: what.renamed(name), old: old.renamed(name), next, dead: name(dead) }
+            Pc::GroupMode { former, dead } => {
+                Pc::GroupMode { former: name(former), dead: name(dead) }
             }
+            Pc::GroupAnnounced { former, dead } => {
+                Pc::GroupAnnounced { former: name(former), dead: name(dead) }
+            }
+            Pc::ConvertFloor { what, dead } => {
+                Pc::ConvertFloor { what: what.renamed(name), dead: name(dead) }
+            }
+            Pc::ConvertLook { what, dead } => {
+                Pc::ConvertLook { what: what.renamed(name), dead: name(dead) }
+            }
+            Pc::ConvertCas { what, old, next, dead } => Pc::ConvertCas {
+                what: what.renamed(name),
+                old: old.renamed(name),
+                next,
+                dead: name(dead),
+            },
             Pc::ConvertDone { dead } => Pc::ConvertDone { dead: name(dead) },
             Pc::Repair { dead, stage, freed } => Pc::Repair { dead: name(dead), stage, freed },
             other => other,

@@ -11,8 +11,6 @@ pub type Id = u8;
 pub const NONE: Pos = 0xff;
 /// No actor.
 pub const NOBODY: Id = 7;
-/// Instead of a dead one for whose sake a solitude is ended: the queue is being closed.
-pub const CLOSING: Id = 6;
 
 /// What a stamp says about its block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,7 +67,11 @@ impl Stamp {
 
     /// The same word after members were renumbered.
     pub fn renamed(self, name: impl Fn(Id) -> Id) -> Self {
-        if self.stage() == Stage::Claimed { Self::claimed(self.lap(), name(self.owner())) } else { self }
+        if self.stage() == Stage::Claimed {
+            Self::claimed(self.lap(), name(self.owner()))
+        } else {
+            self
+        }
     }
 }
 
@@ -176,13 +178,15 @@ pub enum Mode {
     Switching(Id),
     /// Nobody may publish any more.
     Closed,
+    /// A group without members and without anything in anybody's hands. Producers' vacancy is [`Mode::Shared`] here.
+    Vacant,
 }
 
 impl Mode {
     /// The one who is, or was until the switch is through, alone.
     pub fn former(self) -> Option<Id> {
         match self {
-            Mode::Shared | Mode::Closed => None,
+            Mode::Shared | Mode::Closed | Mode::Vacant => None,
             Mode::Sole(id) | Mode::Switching(id) => Some(id),
         }
     }
@@ -190,7 +194,7 @@ impl Mode {
     /// The same word after members were renumbered.
     pub fn renamed(self, name: impl Fn(Id) -> Id) -> Self {
         match self {
-            Mode::Shared | Mode::Closed => self,
+            Mode::Shared | Mode::Closed | Mode::Vacant => self,
             Mode::Sole(id) => Mode::Sole(name(id)),
             Mode::Switching(id) => Mode::Switching(name(id)),
         }

@@ -1,41 +1,73 @@
-//! x
-use slipring_model::check::search;
+//! Searches all configurations of `runs.rs`, and shows that each planted mistake is caught. With `SLIPRING_SOAK=1` also
+//! the larger ones. Arguments, if any, are parts of the names of what to run.
+
+use slipring_model::check::{Outcome, progress, search, tell};
 use slipring_model::config::{Bug, Config};
-fn main() {
-    println!("{} {} {}", size_of::<slipring_model::state::State>(), size_of::<slipring_model::actor::Actor>(), size_of::<slipring_model::actor::Pc>());
-    let which = std::env::args().nth(1).unwrap_or_default();
-    let c = match which.as_str() {
-        "p1" => Config { quota: &[2,1], observer: true, crashes: 1, ..Config::new("p1") },
-        "p2" => Config { quota: &[1,1,1], observer: true, crashes: 2, ..Config::new("p2") },
-        "p3" => Config { quota: &[2,2,2], observer: true, crashes: 2, ..Config::new("p3") },
-        "c1" => Config { quota: &[3], consumers: 2, crashes: 1, ..Config::new("c1") },
-        "c2" => Config { quota: &[3], consumers: 2, crashes: 2, retries: 1, ..Config::new("c2") },
-        "c3" => Config { quota: &[3], consumers: 2, crashes: 2, retries: 1, hold: 2, ..Config::new("c3") },
-        "a1" => Config { quota: &[1,1,1], consumers: 2, crashes: 2, ..Config::new("a1") },
-        "s1" => Config { blocks: 4, quota: &[1,2,1], claims: &[&[2],&[1,1]], observer: true, crashes: 2, ..Config::new("s1") },
-        "s2" => Config { blocks: 4, quota: &[2,2], claims: &[&[2],&[1,1]], observer: true, crashes: 2, ..Config::new("s2") },
-        "s3" => Config { blocks: 4, quota: &[3,3], claims: &[&[2],&[1,1],&[1]], observer: true, crashes: 2, ..Config::new("s3") },
-        "s4" => Config { blocks: 4, quota: &[3,2], claims: &[&[2],&[1,1],&[1]], observer: true, crashes: 2, ..Config::new("s4") },
-        "a2" => Config { quota: &[1,1,1], consumers: 2, crashes: 2, leave: false, ..Config::new("a2") },
-        "a3" => Config { quota: &[1,1,1], consumers: 2, crashes: 2, leave: false, blocks: 4, ..Config::new("a3") },
-        "k1" => Config { quota: &[2,1], consumers: 1, observer: true, close: true, crashes: 2, ..Config::new("k1") },
-        "k2" => Config { quota: &[2,2], observer: true, close: true, crashes: 2, ..Config::new("k2") },
-        "r1" => Config { quota: &[2,2], observer: true, comebacks: 1, crashes: 2, ..Config::new("r1") },
-        "r2" => Config { quota: &[3], consumers: 2, comebacks: 1, quits: 1, crashes: 1, retries: 1, ..Config::new("r2") },
-        "r3" => Config { quota: &[3], consumers: 2, comebacks: 1, crashes: 2, ..Config::new("r3") },
-        "p4" => Config { quota: &[4,1], observer: true, crashes: 1, ..Config::new("p4") },
-        "j1" => Config { blocks: 2, quota: &[3,1], consumers: 1, crashes: 1, ..Config::new("j1") },
-        _ => Config { quota: &[2], observer: true, ..Config::new("p0") },
-    };
-    let c = if std::env::var("NOSYM").is_ok() { Config { symmetry: false, ..c } } else { c };
-    let c = match std::env::var("CR") { Ok(n) => Config { crashes: n.parse().unwrap(), ..c }, _ => c };
-    let c = match std::env::var("BUG") { Ok(b) => Config { bug: Bug::ALL.iter().copied().find(|x| format!("{x:?}") == b), ..c }, _ => c };
-    let o = search(&c, 2);
-    println!("{} states {} transitions {} depth {} time {:?}", c.name, o.states, o.transitions, o.depth, o.time);
-    for (name, path) in &o.broken {
-        println!("BROKEN {name}");
-        if std::env::args().nth(2).is_some() {
-            for (state, action) in path.clone().into_vec() { println!("{action:?}\n  {state:?}"); }
-        } else { for l in slipring_model::check::tell(path.clone()) { println!("  {l}"); } }
+use slipring_model::runs;
+use std::process::ExitCode;
+use std::time::Instant;
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let runs =
+        |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
+    let mut configs = vec![runs::all_together()];
+    configs.extend(runs::rooms());
+    if std::env::var_os("SLIPRING_SOAK").is_some_and(|value| value != "0") {
+        configs.extend(runs::soak());
     }
+    let mut good = true;
+    println!("planted mistakes");
+    for bug in Bug::ALL.iter().filter(|bug| runs(&format!("{bug:?}"))) {
+        good &= caught(*bug);
+    }
+    println!(
+        "\n{:<44} {:>10} {:>11} {:>6} {:>8}",
+        "searched", "states", "steps", "depth", "seconds"
+    );
+    for config in configs.iter().filter(|config| runs(config.name)) {
+        good &= holds(config);
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A mistake is caught if some promise is broken, or a run never ends.
+fn caught(bug: Bug) -> bool {
+    let config = runs::caught_in(bug);
+    let outcome = search(&config, 2);
+    let (how, length) = match outcome.broken.into_iter().next() {
+        Some((promise, run)) => (format!("not: {promise}"), run.into_actions().len()),
+        None => match progress(&config).cycle {
+            Some((_, length)) => ("a run that never ends".into(), length),
+            None => ("NOT CAUGHT".into(), 0),
+        },
+    };
+    println!("  {:<28} {:<22} {how}, in {length} steps", format!("{bug:?}"), config.name);
+    length > 0
+}
+
+/// Both searches, side by side.
+fn holds(config: &Config) -> bool {
+    let begun = Instant::now();
+    let (outcome, progress) = std::thread::scope(|scope| {
+        let progress = scope.spawn(|| progress(config));
+        (search(config, 1), progress.join().expect("the search for endless runs does not panic"))
+    });
+    let Outcome { states, transitions, depth, broken } = outcome;
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("{:<44} {states:>10} {transitions:>11} {depth:>6} {seconds:>8.1}", config.name);
+    let good = broken.is_empty() && progress.cycle.is_none();
+    for (promise, run) in broken {
+        println!("BROKEN: {promise}");
+        tell(run).iter().for_each(|line| println!("  {line}"));
+    }
+    if let Some((state, _)) = &progress.cycle {
+        println!("ENDLESS: {state:?}");
+    }
+    let agree = !good || states == progress.states;
+    if !agree {
+        println!("THE SEARCHES DISAGREE: {} states depth first", progress.states);
+    }
+    good && agree
 }
