@@ -44,7 +44,8 @@ fn own_proc() {
 fn between(first: i32) -> ! {
     let mut line = [0; 32];
     let mut rest = line.as_mut_slice();
-    let _ = write!(rest, "> first {first}\n");
+    // On a line of its own: the first process may have begun one.
+    let _ = write!(rest, "\n> first {first}\n");
     let left = rest.len();
     let len = line.len() - left;
     // SAFETY: `len` bytes of the line, which lives.

@@ -1,0 +1,211 @@
+//! Running alone, and how it ends and comes back: producers and members.
+
+use crate::explore::{Light, Size, explore, models, race};
+use crate::layout::Kind;
+use crate::memory::{Memory, Sender};
+
+/// A second producer comes while the first one claims with plain stores; then both send by turns.
+fn second_producer() {
+    explore(Size::Large, Light::Fence, &["newcomer first", "newcomer last"], |seen| {
+        let memory = Memory::new(2, 1, 3);
+        memory.group(0, Kind::Named);
+        let rx = memory.consumer(2, 0);
+        let mut one = memory.producer(0);
+        one.send(&memory, &[10]).unwrap();
+        let (m, n) = (memory.clone(), memory.clone());
+        let ((mut one, its), mine) = race(
+            move || {
+                let position = one.send(&m, &[11]).unwrap();
+                (one, position)
+            },
+            move || n.producer(1).send(&n, &[21]).unwrap(),
+        );
+        one.send(&memory, &[12]).unwrap();
+        seen.note(if mine < its { "newcomer first" } else { "newcomer last" });
+        let between = if mine < its { [21, 11] } else { [11, 21] };
+        assert_eq!(rx.drain(&memory), [&[10][..], &between, &[12]].concat());
+    });
+}
+
+/// The second producer leaves while the first one sends, which is alone from some moment on.
+fn producer_leaves() {
+    explore(Size::Large, Light::Nothing, &["shared", "alone"], |seen| {
+        let memory = Memory::new(2, 1, 3);
+        memory.group(0, Kind::Named);
+        let rx = memory.consumer(2, 0);
+        let mut one = memory.producer(0);
+        let mut two = memory.producer(1);
+        let (m, n) = (memory.clone(), memory.clone());
+        let (mut one, ()) = race(
+            move || {
+                one.send(&m, &[11]).unwrap();
+                one
+            },
+            move || {
+                two.send(&n, &[21]).unwrap();
+                n.release(1);
+            },
+        );
+        let tail = memory.control.tail.load(crate::sync::Acquire);
+        seen.note(if tail == 2 { "shared" } else { "alone" });
+        one.send(&memory, &[12]).unwrap();
+        let got = rx.drain(&memory);
+        assert!([[11, 21, 12], [21, 11, 12]].contains(&got[..].try_into().unwrap()), "{got:?}");
+    });
+}
+
+fn fill(memory: &Memory, tx: &mut Sender, values: core::ops::RangeInclusive<u64>) {
+    for value in values {
+        tx.send(memory, &[value]).unwrap();
+    }
+}
+
+/// A second member comes while the first one takes and acks with plain stores.
+fn second_member() {
+    explore(Size::Large, Light::Fence, &["first to the first", "first to the newcomer"], |seen| {
+        let memory = Memory::new(1, 1, 3);
+        memory.group(0, Kind::Named);
+        let mut tx = memory.producer(0);
+        let one = memory.consumer(1, 0);
+        fill(&memory, &mut tx, 1..=2);
+        let (m, n) = (memory.clone(), memory.clone());
+        let ((one, its), (two, mine)) = race(
+            move || {
+                let got = one.receive(&m);
+                (one, got)
+            },
+            move || {
+                let two = n.consumer(2, 0);
+                let got = two.receive(&n);
+                (two, got)
+            },
+        );
+        let who = mine == Some(1);
+        seen.note(if who { "first to the newcomer" } else { "first to the first" });
+        let mut all: Vec<u64> = mine.into_iter().chain(its).collect();
+        all.extend(two.drain(&memory));
+        all.extend(one.drain(&memory));
+        all.sort_unstable();
+        assert_eq!(all, [1, 2]);
+        assert_eq!(memory.floor(0), 2);
+    });
+}
+
+/// The same with the first one's message in hand, which is acked later: it is not given to anybody else.
+fn second_member_while_held() {
+    explore(Size::Large, Light::Fence, &["held", "given to the newcomer"], |seen| {
+        let memory = Memory::new(1, 1, 3);
+        memory.group(0, Kind::Named);
+        let mut tx = memory.producer(0);
+        let one = memory.consumer(1, 0);
+        fill(&memory, &mut tx, 1..=2);
+        let (m, n) = (memory.clone(), memory.clone());
+        let (its, (two, mine)) = race(
+            move || {
+                let (a, b) = (one.take(&m), one.take(&m));
+                // In the wrong order: this makes the group explicit by itself, if it was not.
+                let got: Vec<u64> = b.iter().chain(&a).map(|held| held.value).collect();
+                b.iter().chain(&a).for_each(|held| one.ack(&m, held));
+                got
+            },
+            move || {
+                let two = n.consumer(2, 0);
+                let got = two.receive(&n);
+                (two, got)
+            },
+        );
+        let mut mine: Vec<u64> = mine.into_iter().collect();
+        seen.note(if mine.is_empty() { "held" } else { "given to the newcomer" });
+        mine.extend(two.drain(&memory));
+        mine.extend(its);
+        mine.sort_unstable();
+        assert_eq!(mine, [1, 2]);
+        assert_eq!(memory.floor(0), 2);
+    });
+}
+
+/// A member that was alone comes back to a cursor that others have left behind long ago.
+fn late_member() {
+    explore(Size::Small, Light::Fence, &["nothing", "something"], |seen| {
+        let memory = Memory::new(1, 1, 3);
+        memory.group(0, Kind::Named);
+        let mut tx = memory.producer(0);
+        let one = memory.consumer(1, 0);
+        let two = memory.consumer(2, 0);
+        fill(&memory, &mut tx, 1..=2);
+        assert_eq!(two.drain(&memory), [1, 2]);
+        let (m, n) = (memory.clone(), memory.clone());
+        let (_, (one, got)) = race(
+            move || tx.send(&m, &[3]).unwrap(),
+            move || {
+                let got = one.receive(&n);
+                (one, got)
+            },
+        );
+        seen.note(if got.is_none() { "nothing" } else { "something" });
+        let left = one.receive(&memory);
+        assert_eq!(got.or(left), Some(3));
+        assert_eq!(two.receive(&memory), None);
+    });
+}
+
+/// A shared group's last member goes on alone, and then somebody joins again.
+fn alone_again() {
+    explore(Size::Large, Light::Fence, &["first to the first", "first to the newcomer"], |seen| {
+        let memory = Memory::new(1, 1, 3);
+        memory.group(0, Kind::Named);
+        let mut tx = memory.producer(0);
+        let one = memory.consumer(1, 0);
+        let two = memory.consumer(2, 0);
+        tx.send(&memory, &[8]).unwrap();
+        assert_eq!(two.receive(&memory), Some(8));
+        memory.release(2);
+        assert_eq!(one.receive(&memory), None);
+        let alone = {
+            let _registry = memory.registry();
+            one.reader.try_solitude(&memory.ring())
+        };
+        assert!(alone);
+        fill(&memory, &mut tx, 1..=2);
+        let (m, n) = (memory.clone(), memory.clone());
+        let ((one, its), (two, mine)) = race(
+            move || {
+                let got = one.receive(&m);
+                (one, got)
+            },
+            move || {
+                let two = n.consumer(2, 0);
+                let got = two.receive(&n);
+                (two, got)
+            },
+        );
+        let who = mine == Some(1);
+        seen.note(if who { "first to the newcomer" } else { "first to the first" });
+        let mut all: Vec<u64> = mine.into_iter().chain(its).collect();
+        all.extend(two.drain(&memory));
+        all.extend(one.drain(&memory));
+        all.sort_unstable();
+        assert_eq!(all, [1, 2]);
+        assert_eq!(memory.floor(0), 3);
+    });
+}
+
+models! {
+    solitude_second_producer: second_producer {
+        twin_second_producer_look: "sole.look",
+        twin_second_producer_fence: "sole.fence",
+        twin_second_producer_heavy: "switch.fence",
+        twin_second_producer_frontier: "switch.look",
+    }
+    solitude_producer_leaves: producer_leaves { twin_producer_leaves: "take.claim" }
+    solitude_second_member: second_member {
+        twin_second_member_look: "reader.look",
+        twin_second_member_fence: "reader.fence",
+        twin_second_member_heavy: "group.switch.fence",
+    }
+    solitude_second_member_while_held: second_member_while_held {
+        twin_second_member_while_held: "reader.look",
+    }
+    solitude_late_member: late_member { twin_late_member: "reader.look" }
+    solitude_alone_again: alone_again { twin_alone_again: "reader.look", twin_alone_again_stale: "sole.stale" }
+}
