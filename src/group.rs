@@ -10,13 +10,13 @@ pub(crate) use solitude::make_explicit;
 use core::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::layout::{Age, Extent, Group, Kind, claim};
+use crate::layout::{Age, Extent, Group, Kind, MemberHot, claim};
 use crate::ring::{Ring, Span};
-use crate::sync::{order, recheck};
+use crate::sync::{Relaxed, order, recheck};
 
 /// A message in a member's hands. Acking it also acks what lies between `from` and `first`: padding, and messages that the
 /// filter passed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Taken {
     pub from: u64,
     pub first: u64,
@@ -66,6 +66,8 @@ pub(crate) struct Reader {
     again: RefCell<VecDeque<Taken>>,
     /// Messages taken and not yet settled.
     pub held: Cell<u64>,
+    /// Messages delivered, ever.
+    pub received: Cell<u64>,
     /// Sole, no filter, nothing to be delivered again: `take_fast` may be used.
     fast: Cell<bool>,
     plain: bool,
@@ -102,6 +104,7 @@ impl Reader {
             early: RefCell::default(),
             again: RefCell::default(),
             held: Cell::new(0),
+            received: Cell::new(0),
             fast: Cell::new(false),
             plain,
         }
@@ -128,15 +131,40 @@ impl Reader {
             return None;
         }
         let first = self.cursor.get();
+        // Whoever polls has the payload on its way together with the stamp.
+        ring.blocks.prefetch(ring.index(first));
         let (extent, blocks) = ring.message_at(first)?;
         let end = first.wrapping_add(blocks);
-        if !self.announce_and_look(ring, group, end) {
+        let hot = &ring.members.get(self.row)?.hot;
+        if !self.announce_and_look(ring, group, hot, end) {
             return None;
         }
+        self.count(hot);
         self.cursor.set(end);
         let from = self.chain.replace(end);
         self.held.set(self.held.get() + 1);
         Some(Taken { from, first, end, extent, count: 1 })
+    }
+
+    /// One message more, for people.
+    #[inline(always)]
+    fn count(&self, hot: &MemberHot) {
+        let received = self.received.get() + 1;
+        self.received.set(received);
+        hot.count.store(received, Relaxed);
+    }
+
+    /// A message that did not come the fast way is delivered.
+    pub(crate) fn count_received(&self, ring: &Ring) {
+        if let Some(member) = ring.members.get(self.row) {
+            self.count(&member.hot);
+        }
+    }
+
+    /// After `take_fast` found none: is it that nobody has claimed what comes next?
+    #[inline(always)]
+    pub(crate) fn sees_nothing(&self, ring: &Ring) -> bool {
+        self.fast.get() && ring.is_open(self.cursor.get())
     }
 
     /// The next message that `accept` lets through; messages that it does not are acked on the way.
@@ -178,7 +206,8 @@ impl Reader {
                 Span::Claimed { owner, .. } => return Err(Pause::Hole { owner }),
                 Span::Passed | Span::Damaged => return Err(Pause::Damaged),
             };
-            if !self.announce_and_look(ring, group, end) {
+            let hot = &ring.members.get(self.row).ok_or(Pause::Damaged)?.hot;
+            if !self.announce_and_look(ring, group, hot, end) {
                 return self.take_announced(ring, group, position, end, extent, accept);
             }
             self.cursor.set(end);
@@ -197,10 +226,8 @@ impl Reader {
 
     /// True: still sole, the message that ends there is ours.
     #[inline(always)]
-    fn announce_and_look(&self, ring: &Ring, group: &Group, end: u64) -> bool {
-        if let Some(member) = ring.members.get(self.row) {
-            member.hot.announced.store(end, order!("reader.announce", Release));
-        }
+    fn announce_and_look(&self, ring: &Ring, group: &Group, hot: &MemberHot, end: u64) -> bool {
+        hot.announced.store(end, order!("reader.announce", Release));
         if recheck!("reader.fence") {
             ring.light_fence();
         }
@@ -217,12 +244,7 @@ impl Reader {
     fn skip_pad(&self, group: &Group, from: u64, to: u64) {
         self.cursor.set(to);
         if self.floor.get() == self.chain.get() && self.floor.get() == from {
-            let _ = group.floor.compare_exchange(
-                from,
-                to,
-                order!("floor.pad", AcqRel),
-                crate::sync::Relaxed,
-            );
+            let _ = group.floor.compare_exchange(from, to, order!("floor.pad", AcqRel), Relaxed);
             self.skip_to(to);
         }
     }
@@ -308,10 +330,7 @@ impl Reader {
                 }
             };
             let mine = taken_word(ring, position, count, self.row, claim::TAKEN);
-            if word
-                .compare_exchange(seen, mine, order!("shared.claim", AcqRel), crate::sync::Relaxed)
-                .is_err()
-            {
+            if word.compare_exchange(seen, mine, order!("shared.claim", AcqRel), Relaxed).is_err() {
                 continue;
             }
             self.cursor.set(end);
@@ -320,53 +339,67 @@ impl Reader {
             if accept(position, extent) {
                 return Ok(taken);
             }
-            self.ack_shared(ring, taken);
+            self.ack_shared(ring, &taken);
         }
         Err(Pause::Damaged)
     }
 
-    /// Acks a message. When this says `Done` it is in shared memory: no crash brings the message back.
+    /// A sole member's usual case: acks the oldest un-acked message. False says nothing but that `ack` must look closer.
+    ///
+    /// A plain store, even if this solitude has ended: until it is acked nobody can move the floor over this message, and what lies
+    /// between it and the cursor is padding, or was this member's too.
     #[inline(always)]
-    pub(crate) fn ack(&self, ring: &Ring, taken: Taken) -> Settled {
+    pub(crate) fn ack_oldest(&self, ring: &Ring, from: u64, end: u64) -> bool {
+        let Some(group) = ring.groups.get(self.group) else { return false };
+        let usual = self.fast.get() && self.kind == Kind::Named && self.floor.get() == from;
+        if usual {
+            let held = self.held.get() - 1;
+            self.held.set(held);
+            // Nothing in hand: padding that was passed over since is done too.
+            self.raise_floor(group, if held == 0 { self.cursor.get() } else { end });
+        }
+        usual
+    }
+
+    /// Acks a message. When this says `Done` it is in shared memory: no crash brings the message back.
+    pub(crate) fn ack(&self, ring: &Ring, taken: &Taken) -> Settled {
         let Some(group) = ring.groups.get(self.group) else {
             return Settled::Done { moved: false };
         };
-        let sole = self.sole.get() != 0 && self.is_sole(group);
-        if sole && self.floor.get() == taken.from {
-            let held = self.held.get() - 1;
-            self.held.set(held);
-            if self.kind != Kind::Named {
-                self.raise_floor(group, taken.end);
-                self.absorb_early(group);
-            } else {
-                // Nothing in hand: what was passed over since is done too. One store: only the message protects the way.
-                self.raise_floor(group, if held == 0 { self.cursor.get() } else { taken.end });
-            }
-            return Settled::Done { moved: true };
+        if self.sole.get() != 0 && self.is_sole(group) {
+            return self.ack_alone(group, taken);
         }
-        self.ack_slowly(ring, group, taken, sole)
-    }
-
-    #[cold]
-    fn ack_slowly(&self, ring: &Ring, group: &Group, taken: Taken, sole: bool) -> Settled {
         if self.kind != Kind::Named {
-            self.held.set(self.held.get() - 1);
-            self.early.borrow_mut().insert(taken.from, taken.end);
-            self.absorb_early(group);
-            return Settled::Done { moved: true };
-        }
-        if sole {
-            return Settled::NeedsExplicit;
+            return Settled::Done { moved: false };
         }
         self.leave_solitude(ring);
         Settled::Done { moved: self.ack_shared(ring, taken) }
+    }
+
+    fn ack_alone(&self, group: &Group, taken: &Taken) -> Settled {
+        let oldest = self.floor.get() == taken.from;
+        if self.kind == Kind::Named && !oldest {
+            return Settled::NeedsExplicit;
+        }
+        let held = self.held.get() - 1;
+        self.held.set(held);
+        if self.kind == Kind::Named {
+            self.raise_floor(group, if held == 0 { self.cursor.get() } else { taken.end });
+        } else if oldest {
+            self.raise_floor(group, taken.end);
+            self.absorb_early(group);
+        } else {
+            self.early.borrow_mut().insert(taken.from, taken.end);
+        }
+        Settled::Done { moved: oldest }
     }
 
     /// An anonymous reader's floor goes over what was acked early.
     fn absorb_early(&self, group: &Group) {
         let mut early = self.early.borrow_mut();
         let mut floor = self.floor.get();
-        while let Some(end) = early.remove(&floor) {
+        while !early.is_empty() {
+            let Some(end) = early.remove(&floor) else { break };
             floor = end;
         }
         if self.held.get() == 0 && self.again.borrow().is_empty() {
@@ -378,7 +411,7 @@ impl Reader {
     }
 
     /// True if the floor moved.
-    fn ack_shared(&self, ring: &Ring, taken: Taken) -> bool {
+    fn ack_shared(&self, ring: &Ring, taken: &Taken) -> bool {
         self.held.set(self.held.get() - 1);
         self.mark_acked(ring, taken.from, taken.first);
         if let Some(word) = ring.claim_word(self.group, taken.first) {

@@ -256,10 +256,6 @@ impl Geometry {
     pub(crate) fn ring(&self) -> u64 {
         1 << self.ring_shift
     }
-    #[inline(always)]
-    pub(crate) fn index(&self, position: u64) -> usize {
-        (position & (self.ring() - 1)) as usize
-    }
     /// The longest claim of one message, in blocks: with its padding it must fit beside what is retained.
     #[inline(always)]
     pub(crate) fn max_message(&self) -> u64 {
@@ -268,7 +264,7 @@ impl Geometry {
     /// Blocks that so many bytes take; an empty message takes one.
     #[inline(always)]
     pub(crate) fn blocks(&self, bytes: u64) -> u64 {
-        ((bytes + (1 << self.block_shift) - 1) >> self.block_shift).max(1)
+        (bytes.saturating_sub(1) >> self.block_shift) + 1
     }
 }
 

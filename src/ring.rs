@@ -25,6 +25,8 @@ pub(crate) struct Ring<'a> {
     /// All groups' claim words, `claims_stride` words a group.
     claims: &'a [AtomicU64],
     claims_stride: usize,
+    /// Of a position, its index.
+    mask: u64,
     pub blocks: Blocks<'a>,
     pub geometry: Geometry,
     /// The cold side of an asymmetric pair of fences.
@@ -98,6 +100,7 @@ impl<'a> Ring<'a> {
             entries,
             claims,
             claims_stride,
+            mask: geometry.ring() - 1,
             blocks,
             geometry,
             heavy_fence,
@@ -115,9 +118,15 @@ impl<'a> Ring<'a> {
         (position >> self.geometry.ring_shift).wrapping_add(1)
     }
 
+    /// Where a position lies: below the ring's size.
+    #[inline(always)]
+    pub(crate) fn index(&self, position: u64) -> usize {
+        (position & self.mask) as usize
+    }
+
     #[inline(always)]
     pub(crate) fn entry(&self, position: u64) -> &'a Entry {
-        let index = self.geometry.index(position);
+        let index = self.index(position);
         // SAFETY: an index is below the ring's size, which `new` found to be the number of entries.
         unsafe { self.entries.get_unchecked(index) }
     }
@@ -125,7 +134,7 @@ impl<'a> Ring<'a> {
     /// A group's claim word for the message at a position. `group` is below `max_groups`.
     #[inline(always)]
     pub(crate) fn claim_word(&self, group: usize, position: u64) -> Option<&'a AtomicU64> {
-        self.claims.get(group * self.claims_stride + self.geometry.index(position))
+        self.claims.get(group * self.claims_stride + self.index(position))
     }
 
     /// How often a loop that others can send round again may go round: more than any honest contention needs.
@@ -151,8 +160,15 @@ impl<'a> Ring<'a> {
         }
         let extent = Extent(entry.extent.load(order!("message.extent", Acquire)));
         let blocks = self.geometry.blocks(extent.bytes());
-        (self.geometry.index(position) as u64 + blocks <= self.geometry.ring())
-            .then_some((extent, blocks))
+        let fits = self.index(position) as u64 + blocks <= self.mask + 1;
+        fits.then_some((extent, blocks))
+    }
+
+    /// Has nobody claimed the position in this lap?
+    #[inline(always)]
+    pub(crate) fn is_open(&self, position: u64) -> bool {
+        let word = self.entry(position).stamp.load(order!("open.stamp", Acquire));
+        stamp::age(word, self.lap(position)) == Age::Older
     }
 
     /// What lies at a position. The extent of a message that the caller does not lease can be that of a later lap: he checks
@@ -174,7 +190,7 @@ impl<'a> Ring<'a> {
                 stamp::READY => {
                     let extent = Extent(entry.extent.load(order!("span.extent", Acquire)));
                     let blocks = self.geometry.blocks(extent.bytes());
-                    if self.geometry.index(position) as u64 + blocks > ring {
+                    if self.index(position) as u64 + blocks > ring {
                         return self.unless_passed(position, word);
                     }
                     return Span::Message { extent, blocks };
@@ -256,6 +272,12 @@ impl<'a> Ring<'a> {
         let gate = self.control.gate.load(Relaxed);
         let plausible = announced != IDLE && announced.wrapping_sub(gate) <= self.geometry.ring();
         plausible.then_some(announced)
+    }
+
+    /// Does a claim without padding end with the lap, or before?
+    #[inline(always)]
+    fn is_whole(&self, claim: &Claim) -> bool {
+        self.index(claim.start) as u64 + claim.end.wrapping_sub(claim.start) <= self.mask + 1
     }
 
     /// Moves tail over a finished or known claim. False if the chain is damaged there.

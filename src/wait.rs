@@ -103,19 +103,20 @@ impl Ring<'_> {
         rung
     }
 
-    /// After a floor has moved: does a producer wait for room, and is there enough to be worth waking him?
+    /// After a group's floor has moved: does a producer wait for room, and is there enough to be worth waking him?
     #[inline(always)]
-    pub(crate) fn wake_producers(&self, floor: u64, kernel: &impl Kernel) {
+    pub(crate) fn wake_producers(&self, group: usize, kernel: &impl Kernel) {
         if recheck!("room.fence") {
             self.light_fence();
         }
         if self.control.doors.sleepers.load(Relaxed) & ROOM != 0 {
+            let floor = self.groups.get(group).map_or(0, |row| row.floor.load(Relaxed));
             self.wake_for_room(floor, kernel);
         }
     }
 
     #[cold]
-    fn wake_for_room(&self, floor: u64, kernel: &impl Kernel) {
+    pub(crate) fn wake_for_room(&self, floor: u64, kernel: &impl Kernel) {
         let room = &self.control.room;
         if floor < room.wanted.load(Relaxed) {
             return;

@@ -158,7 +158,7 @@ impl Reader {
             if accept(position, extent) {
                 return Ok(taken);
             }
-            self.ack_shared(ring, taken);
+            self.ack_shared(ring, &taken);
         }
         self.take_shared(ring, group, accept)
     }

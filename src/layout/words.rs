@@ -107,7 +107,7 @@ impl MemberState {
 }
 
 /// What a READY entry says of its message: `trailer:16 | event:8 | len:32`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extent(pub u64);
 
 impl Extent {
@@ -127,9 +127,10 @@ impl Extent {
     pub(crate) fn trailer(self) -> usize {
         (self.0 >> 40 & 0xffff) as usize
     }
-    /// Payload, event name and trailer.
+    /// Payload, event name and trailer. Most messages are payload alone.
+    #[inline(always)]
     pub(crate) fn bytes(self) -> u64 {
-        (self.len() + self.event() + self.trailer()) as u64
+        if self.0 >> 32 == 0 { self.0 } else { (self.len() + self.event() + self.trailer()) as u64 }
     }
 }
 

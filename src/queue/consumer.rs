@@ -6,18 +6,20 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use super::inflight::InFlight;
 use super::join;
 use super::message::Message;
 use super::options::ConsumerOptions;
 use super::producer::Producer;
-use super::shared::{Membership, Patience};
+use super::shared::{LOOKS, Membership, Patience};
 use crate::error::{AckError, JoinError, RecvError};
 use crate::group::{Reader, Taken};
-use crate::layout::{Extent, Kind, Label};
+use crate::layout::{Kind, Label};
 use crate::ring::Ring;
 use crate::sync::{Relaxed, SeqCst};
 use crate::sys;
 use crate::sys::bell::Bell;
+use crate::wait::ROOM;
 
 /// The receiving side: a member of a group, an anonymous reader, or a lossy one. It can be moved to another thread, but is used by
 /// one at a time (not `Sync`); several messages may be held at once. Dropping it gives back what it holds and leaves the group.
@@ -34,10 +36,7 @@ pub struct Consumer {
     pub(super) copy: RefCell<Vec<u8>>,
     pub(super) dead: RefCell<Option<Producer>>,
     pub(super) bell: OnceCell<Bell>,
-    pub(super) received: Cell<u64>,
-    /// What the slow way of receiving found.
-    pub(super) parked: Cell<Taken>,
-    pub(super) parked_copy: Cell<Option<Box<[u8]>>>,
+    pub(super) inflight: InFlight,
     /// Empty looks, so that a polling member looks around now and then as a sleeping one does.
     pub(super) idle: Cell<u32>,
     pub(super) member: Membership,
@@ -58,9 +57,7 @@ impl Consumer {
             copy: RefCell::default(),
             dead: RefCell::default(),
             bell: OnceCell::new(),
-            received: Cell::new(0),
-            parked: Cell::new(Taken { from: 0, first: 0, end: 0, extent: Extent(0), count: 0 }),
-            parked_copy: Cell::new(None),
+            inflight: InFlight::new(),
             idle: Cell::new(0),
             member: joined.member,
         })
@@ -139,44 +136,58 @@ impl Consumer {
 
     #[inline(always)]
     fn recv_patiently(&self, patience: Patience) -> Result<Message<'_>, RecvError> {
-        if let Some(taken) = self.take_fast() {
-            return Ok(Message::new(self, taken, self.bytes(taken), None));
-        }
-        // The slow way leaves its message in a field, so that here both ways build it from registers.
-        self.recv_closely(patience)?;
-        let taken = self.parked.get();
-        Ok(Message::new(self, taken, self.bytes(taken), self.parked_copy.take()))
+        let slot = match self.take_fast() {
+            Some(taken) => self.inflight.keep(taken, self.bytes(&taken).as_ptr()),
+            None if matches!(patience, Patience::None) && self.is_plainly_empty() => {
+                return Err(RecvError::Empty);
+            }
+            None => self.recv_closely(patience)?,
+        };
+        Ok(Message::new(self, slot))
     }
 
     /// A sole member's usual case, without a call.
     #[inline(always)]
-    fn take_fast(&self) -> Option<Taken> {
+    pub(super) fn take_fast(&self) -> Option<Taken> {
         let shared = &*self.member.shared;
         if shared.forked() {
             return None;
         }
         let ring = shared.ring();
-        let taken = self.reader.take_fast(ring, ring.groups.get(self.reader.group())?)?;
-        self.count_received(ring);
-        Some(taken)
+        self.reader.take_fast(ring, ring.groups.get(self.reader.group())?)
     }
 
+    /// Whoever polls spends his time here: nothing at the cursor, nobody to wake, and not yet time to look around.
     #[inline(always)]
-    pub(super) fn count_received(&self, ring: &Ring) {
-        self.received.set(self.received.get() + 1);
-        if let Some(member) = ring.members.get(self.member.row) {
-            member.hot.count.store(self.received.get(), Relaxed);
+    fn is_plainly_empty(&self) -> bool {
+        let shared = &*self.member.shared;
+        let doors = &shared.ring().control.doors;
+        let turn = self.idle.get().wrapping_add(1);
+        let plain = self.reader.sees_nothing(shared.ring())
+            && !turn.is_multiple_of(LOOKS)
+            && !shared.forked()
+            && self.bell.get().is_none()
+            && doors.sleepers.load(Relaxed) & ROOM == 0
+            && !shared.ring().mode().is_closed();
+        if plain {
+            self.idle.set(turn);
         }
+        plain
     }
 
-    /// A message's bytes in the ring. They are inside it: `take` has seen to that.
+    /// A message's bytes in the ring.
     #[inline(always)]
-    pub(super) fn bytes(&self, taken: Taken) -> &[u8] {
+    pub(super) fn bytes(&self, taken: &Taken) -> &[u8] {
         let ring = self.ring();
-        let index = ring.geometry.index(taken.first);
-        // SAFETY: the message is ours and un-acked, so the gate cannot pass it; `Message` lends it only until it is settled.
-        let bytes = unsafe { ring.blocks.slice(index, 0, taken.extent.bytes() as usize) };
-        bytes.unwrap_or(&[])
+        let index = ring.index(taken.first);
+        // SAFETY: inside the ring, as whoever took the message has seen to; it is ours and un-acked, so the gate cannot pass it; `Message`
+        // lends it only until it is settled.
+        unsafe { ring.blocks.slice(index, 0, taken.extent.bytes() as usize) }
+    }
+
+    #[inline(always)]
+    pub(super) fn is_lossy(&self) -> bool {
+        self.reader.kind() == Kind::Lossy
     }
 
     /// Makes the pollable descriptor, which [`as_fd`](AsFd::as_fd) does too; here a failure is an error.
@@ -242,7 +253,7 @@ impl std::fmt::Debug for Consumer {
         f.debug_struct("Consumer")
             .field("queue", &self.member.shared.name)
             .field("group", &self.group())
-            .field("received", &self.received.get())
+            .field("received", &self.reader.received.get())
             .finish_non_exhaustive()
     }
 }

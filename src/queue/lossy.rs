@@ -38,7 +38,7 @@ pub(crate) fn look(ring: &Ring, position: u64, buffer: &mut Vec<u8>) -> Look {
         if let Span::Message { extent, .. } = span {
             buffer.clear();
             buffer.resize(extent.bytes() as usize, 0);
-            copied = ring.blocks.copy_racy(ring.geometry.index(at), 0, buffer);
+            copied = ring.blocks.copy_racy(ring.index(at), 0, buffer);
         }
         // What the gate has not passed was not being overwritten while we copied it.
         fence(order!("lossy.fence", Acquire));

@@ -101,7 +101,10 @@ impl Producer {
         if !shared.forked()
             && let Some(claim) = self.publisher.claim_fast(shared.ring(), blocks)
         {
-            return Ok(self.write(&claim, extent, event, payload, trailer));
+            self.fill(claim.first, event, payload, trailer);
+            shared.ring().ready(claim.first, extent);
+            self.sent(1);
+            return Ok(claim.first);
         }
         self.send_slowly((extent, blocks), event, payload, trailer, patience)
     }
@@ -118,21 +121,17 @@ impl Producer {
         patience: Patience,
     ) -> Result<u64, SendError> {
         let claim = self.claim(blocks, patience)?;
-        Ok(self.write(&claim, extent, event, payload, trailer))
+        self.fill(claim.first, event, payload, trailer);
+        self.member.shared.ring().publish(&claim, extent);
+        self.sent(1);
+        Ok(claim.first)
     }
 
-    /// Fills a claim with one message and publishes it.
+    /// Writes one message's bytes where we have claimed.
     #[inline(always)]
-    fn write(
-        &mut self,
-        claim: &Claim,
-        extent: Extent,
-        event: &[u8],
-        payload: &[u8],
-        trailer: &[u8],
-    ) -> u64 {
+    fn fill(&self, first: u64, event: &[u8], payload: &[u8], trailer: &[u8]) {
         let ring = self.member.shared.ring();
-        let index = ring.geometry.index(claim.first);
+        let index = ring.index(first);
         let mut written = ring.blocks.write(index, 0, payload);
         if !event.is_empty() {
             written = written.and(ring.blocks.write(index, payload.len(), event));
@@ -141,9 +140,6 @@ impl Producer {
             written = written.and(ring.blocks.write(index, payload.len() + event.len(), trailer));
         }
         debug_assert!(written.is_some(), "a claim lies inside the ring");
-        ring.publish(claim, extent);
-        self.sent(1);
-        claim.first
     }
 
     /// Sends messages with few claims and one wake: all of them become visible together, unless they are more than half the ring.
@@ -187,7 +183,7 @@ impl Producer {
             if at.wrapping_add(blocks) > claim.end {
                 break;
             }
-            ring.blocks.write(ring.geometry.index(at), 0, bytes);
+            ring.blocks.write(ring.index(at), 0, bytes);
             if first.is_none() {
                 first = Some((extent, at.wrapping_add(blocks)));
             } else {
@@ -240,7 +236,7 @@ impl Producer {
         let (_, blocks) = self.measure(len, event.len(), 0)?;
         let claim = self.claim(blocks, patience)?;
         let ring = self.member.shared.ring();
-        let index = ring.geometry.index(claim.first);
+        let index = ring.index(claim.first);
         // SAFETY: the claim is ours until it is published, which the reservation does as its last act; one slice only.
         let bytes = unsafe { ring.blocks.slice_mut(index, len + event.len()) };
         let Some(bytes) = bytes else {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::consumer::Consumer;
 use super::filter;
 use super::lossy::{Look, look};
-use super::shared::{HOLE_NAP, NAP, Patience, SPINS};
+use super::shared::{HOLE_NAP, LOOKS, NAP, Patience, SPINS};
 use crate::error::RecvError;
 use crate::group::{Pause, Taken};
 use crate::layout::{Claiming, Extent, IDLE, Kind};
@@ -32,7 +32,7 @@ fn nap_for(next: &Result<Next, Stop>) -> Duration {
 impl Consumer {
     #[cold]
     #[inline(never)]
-    pub(super) fn recv_closely(&self, patience: Patience) -> Result<(), RecvError> {
+    pub(super) fn recv_closely(&self, patience: Patience) -> Result<u32, RecvError> {
         if self.member.shared.forked() {
             return Err(RecvError::Forked);
         }
@@ -40,14 +40,21 @@ impl Consumer {
             Ok(next) => next,
             Err(pause) => self.wait_for_message(pause, patience)?,
         };
-        self.parked.set(taken);
-        self.parked_copy.set(copy);
-        self.count_received(self.ring());
-        Ok(())
+        Ok(match copy {
+            None => self.inflight.keep(taken, self.bytes(&taken).as_ptr()),
+            Some(copy) => self.inflight.keep_copy(taken, copy),
+        })
     }
 
-    /// The next message to be delivered; those that were delivered too often are put aside on the way.
+    /// The next message to be delivered, closely looked for.
     fn next(&self) -> Result<Next, Stop> {
+        let next = self.find()?;
+        self.reader.count_received(self.ring());
+        Ok(next)
+    }
+
+    /// Messages that were delivered too often are put aside on the way.
+    fn find(&self) -> Result<Next, Stop> {
         if self.reader.kind() == Kind::Lossy {
             return self.next_lossy();
         }
@@ -60,7 +67,7 @@ impl Consumer {
             if self.dead_letter(taken, "too many deliveries").is_err() {
                 return Ok((taken, None));
             }
-            let _ = self.ack(taken);
+            let _ = self.ack_taken(taken);
         }
     }
 
@@ -93,11 +100,10 @@ impl Consumer {
 
     fn accepts(&self, pattern: &[u8], position: u64, extent: Extent) -> bool {
         let ring = self.ring();
-        // SAFETY: asked only about messages that are ours and un-acked.
-        let event = unsafe {
-            ring.blocks.slice(ring.geometry.index(position), extent.len(), extent.event())
-        };
-        event.is_some_and(|event| filter::matches(pattern, event))
+        // SAFETY: asked only about messages that are inside the ring, ours and un-acked.
+        let event =
+            unsafe { ring.blocks.slice(ring.index(position), extent.len(), extent.event()) };
+        filter::matches(pattern, event)
     }
 
     fn next_lossy(&self) -> Result<Next, Stop> {
@@ -142,13 +148,19 @@ impl Consumer {
         if matches!(patience, Patience::None) {
             return self.look_once_more();
         }
+        let ring = self.ring();
         for _ in 0..SPINS {
             spin_loop();
+            if self.reader.sees_nothing(ring) {
+                continue;
+            }
+            if let Some(taken) = self.take_fast() {
+                return Ok((taken, None));
+            }
             if let Some(result) = self.settle_stop(self.next()) {
                 return result;
             }
         }
-        let ring = self.ring();
         let group = ring.groups.get(self.reader.group()).ok_or(RecvError::Corrupt)?;
         loop {
             self.look_around();
@@ -177,7 +189,7 @@ impl Consumer {
         let bell = self.bell.get();
         // Who polls in a loop looks around now and then; with a bell an empty look is as rare as a nap.
         self.idle.set(self.idle.get().wrapping_add(1));
-        let changed = if bell.is_some() || self.idle.get().is_multiple_of(64) {
+        let changed = if bell.is_some() || self.idle.get().is_multiple_of(LOOKS) {
             self.look_around()
         } else {
             self.member.shared.wake_producers_now();

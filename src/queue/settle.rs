@@ -4,56 +4,87 @@ use super::consumer::Consumer;
 use super::dead::{self, DeadLetter};
 use crate::error::{AckError, JoinError};
 use crate::group::{Settled, Taken, make_explicit};
-use crate::layout::{Claiming, Kind, claim};
+use crate::layout::{Claiming, claim};
 use crate::sync::Relaxed;
 
 impl Consumer {
+    /// Acks the message of a slot.
     #[inline(always)]
-    pub(crate) fn ack(&self, taken: Taken) -> Result<(), AckError> {
+    pub(super) fn ack(&self, slot: u32) -> Result<(), AckError> {
         if self.member.shared.forked() {
             return Err(AckError::Forked);
         }
-        if self.reader.kind() == Kind::Lossy {
-            return Ok(());
-        }
-        let settled = self.reader.ack(self.ring(), taken);
-        self.settle(settled, || self.reader.ack(self.ring(), taken))
+        let taken = self.let_go(slot).ok_or(AckError::Invalid)?;
+        self.ack_taken(taken)
     }
 
-    pub(crate) fn give_back(&self, taken: Taken, undelivered: bool) -> Result<(), AckError> {
+    #[inline(always)]
+    fn let_go(&self, slot: u32) -> Option<Taken> {
+        if self.is_lossy() {
+            self.inflight.drop_copy(slot);
+        }
+        self.inflight.release(slot);
+        self.inflight.taken(slot)
+    }
+
+    #[inline(always)]
+    pub(super) fn ack_taken(&self, taken: Taken) -> Result<(), AckError> {
+        if self.is_lossy() {
+            return Ok(());
+        }
+        let moved = match self.reader.ack_oldest(self.ring(), taken.from, taken.end) {
+            true => true,
+            false => self.ack_slowly(taken)?,
+        };
+        if moved {
+            self.ring().wake_producers(self.reader.group(), &*self.member.shared);
+        }
+        Ok(())
+    }
+
+    /// True if the floor moved.
+    #[cold]
+    #[inline(never)]
+    fn ack_slowly(&self, taken: Taken) -> Result<bool, AckError> {
+        let settled = match self.reader.ack(self.ring(), &taken) {
+            Settled::NeedsExplicit => self.explicitly(|| self.reader.ack(self.ring(), &taken))?,
+            done => done,
+        };
+        Ok(settled == (Settled::Done { moved: true }))
+    }
+
+    /// Gives the message of a slot back.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn retry(&self, slot: u32) -> Result<(), AckError> {
         if self.member.shared.forked() {
             return Err(AckError::Forked);
         }
-        if self.reader.kind() == Kind::Lossy {
+        let taken = self.let_go(slot).ok_or(AckError::Invalid)?;
+        self.give_back(taken, false)
+    }
+
+    /// `undelivered`: the application never saw it.
+    pub(super) fn give_back(&self, taken: Taken, undelivered: bool) -> Result<(), AckError> {
+        if self.member.shared.forked() {
+            return Err(AckError::Forked);
+        }
+        if self.is_lossy() {
             return Ok(());
         }
         if let Some(label) = self.label().filter(|_| !undelivered) {
             label.redelivered.fetch_add(1, Relaxed);
         }
-        let settled = self.reader.give_back(self.ring(), taken, undelivered);
-        self.settle(settled, || self.reader.give_back(self.ring(), taken, undelivered))?;
+        let give_back = || self.reader.give_back(self.ring(), taken, undelivered);
+        if give_back() == Settled::NeedsExplicit {
+            self.explicitly(give_back)?;
+        }
         self.ring().wake_group(self.reader.group(), 1, &*self.member.shared);
         Ok(())
     }
 
-    /// What follows an ack: a switch to the shared protocol if it was needed, and room for producers.
-    #[inline(always)]
-    fn settle(&self, settled: Settled, again: impl Fn() -> Settled) -> Result<(), AckError> {
-        let settled = match settled {
-            Settled::NeedsExplicit => self.settle_explicitly(again)?,
-            done => done,
-        };
-        if settled == (Settled::Done { moved: true }) {
-            let ring = self.ring();
-            let floor =
-                ring.groups.get(self.reader.group()).map_or(0, |group| group.floor.load(Relaxed));
-            ring.wake_producers(floor, &*self.member.shared);
-        }
-        Ok(())
-    }
-
-    #[cold]
-    fn settle_explicitly(&self, again: impl Fn() -> Settled) -> Result<Settled, AckError> {
+    /// Does what needs the group's words, once they tell everything.
+    fn explicitly(&self, again: impl Fn() -> Settled) -> Result<Settled, AckError> {
         loop {
             self.make_explicit()?;
             let settled = again();
@@ -104,7 +135,7 @@ impl Consumer {
             group: label.name.get().unwrap_or_default(),
             reason: reason.to_owned(),
         };
-        let bytes = self.bytes(taken);
+        let bytes = self.bytes(&taken);
         let (payload, rest) =
             bytes.split_at_checked(taken.extent.len()).ok_or(AckError::Corrupt)?;
         let event = rest.get(..taken.extent.event()).ok_or(AckError::Corrupt)?;

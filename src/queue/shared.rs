@@ -270,7 +270,7 @@ impl Shared {
     /// Wakes producers however little room there is: nobody will make more soon.
     pub(crate) fn wake_producers_now(&self) {
         if self.ring.control.doors.sleepers.load(Relaxed) & ROOM != 0 {
-            self.ring().wake_producers(u64::MAX, self);
+            self.ring().wake_for_room(u64::MAX, self);
         }
     }
 
@@ -457,5 +457,7 @@ pub(crate) const NAP: Duration = Duration::from_millis(50);
 pub(crate) const HOLE_NAP: Duration = Duration::from_micros(500);
 /// A producer without room looks for the dead this often, however often it is woken.
 pub(crate) const LOOK: Duration = Duration::from_millis(20);
+/// Whoever polls looks around as a sleeper does once in so many empty looks.
+pub(crate) const LOOKS: u32 = 64;
 /// Turns of a spin loop before sleeping: about what a sleep and a wake would cost (an instrumented turn costs a hundred times as much).
 pub(crate) const SPINS: u32 = if cfg!(fuzzing) { 20 } else { 2000 };

@@ -87,10 +87,13 @@ impl Ring<'_> {
         let goal = allowed.min(wanted.saturating_add((self.geometry.ring() / 8).min(256)));
         let mut at = from;
         while at < goal {
-            let end = match self.span(at) {
-                Span::Message { blocks, .. } | Span::Pad { blocks } => at.wrapping_add(blocks),
-                Span::Damaged | Span::Passed => return None,
-                Span::Open | Span::Claimed { .. } => break,
+            let end = match self.message_at(at) {
+                Some((_, blocks)) => at.wrapping_add(blocks),
+                None => match self.span(at) {
+                    Span::Message { blocks, .. } | Span::Pad { blocks } => at.wrapping_add(blocks),
+                    Span::Damaged | Span::Passed => return None,
+                    Span::Open | Span::Claimed { .. } => break,
+                },
             };
             if end > allowed && (at >= wanted || end > oldest) {
                 break;

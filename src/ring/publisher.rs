@@ -20,13 +20,16 @@ impl Publisher {
         Self { row, tail: 0, limit: 0, sole: 0 }
     }
 
-    /// A sole producer's usual case: there is room. `None` says nothing but that `claim` must look closer; it does so even if the
+    /// A sole producer's usual case: there is room, in one piece. `None` says nothing but that `claim` must look closer; it does so even if the
     /// claim stands announced already, since it announces the same one again.
     #[inline(always)]
     pub(crate) fn claim_fast(&mut self, ring: &Ring, blocks: u64) -> Option<Claim> {
-        let claim = ring.place(self.tail, blocks);
-        let usual =
-            self.sole != 0 && claim.end <= self.limit && self.announce_and_look(ring, &claim);
+        let end = self.tail.wrapping_add(blocks);
+        let claim = Claim { start: self.tail, first: self.tail, end };
+        let usual = self.sole != 0
+            && end <= self.limit
+            && ring.is_whole(&claim)
+            && self.announce_and_look(ring, &claim);
         usual.then_some(claim)
     }
 

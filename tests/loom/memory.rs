@@ -158,7 +158,7 @@ impl Sender {
 pub fn finish(memory: &Memory, claim: &Claim, values: &[u64]) {
     let ring = memory.ring();
     for (i, value) in values.iter().enumerate() {
-        let index = ring.geometry.index(claim.first) + i;
+        let index = ring.index(claim.first) + i;
         ring.blocks.write(index, 0, &value.to_le_bytes()).expect("inside the ring");
     }
     ring.publish(claim, Extent::new(values.len() << BLOCK_SHIFT, 0, 0));
@@ -200,7 +200,7 @@ impl Receiver {
     /// All blocks of a leased message; those behind the first follow it by one.
     pub fn read(&self, memory: &Memory, taken: &Taken) -> u64 {
         let ring = memory.ring();
-        let index = ring.geometry.index(taken.first);
+        let index = ring.index(taken.first);
         let blocks = ring.geometry.blocks(taken.extent.bytes()) as usize;
         let first = ring.blocks.read(index);
         for i in 1..blocks {
@@ -212,9 +212,9 @@ impl Receiver {
     /// Acks, as `Consumer::ack` does. True if it is in shared memory.
     pub fn ack(&self, memory: &Memory, held: &Held) {
         let ring = memory.ring();
-        if self.reader.ack(&ring, held.taken) == Settled::NeedsExplicit {
+        if self.reader.ack(&ring, &held.taken) == Settled::NeedsExplicit {
             self.explicit(memory);
-            let settled = self.reader.ack(&ring, held.taken);
+            let settled = self.reader.ack(&ring, &held.taken);
             assert_ne!(settled, Settled::NeedsExplicit);
         }
     }

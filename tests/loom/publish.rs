@@ -220,7 +220,7 @@ fn reserve() {
             // Two messages by one claim that wraps: the second one's stamp comes first.
             let ring = m.ring();
             let second = claim.first + 1;
-            ring.blocks.write(ring.geometry.index(second), 0, &3u64.to_le_bytes()).unwrap();
+            ring.blocks.write(ring.index(second), 0, &3u64.to_le_bytes()).unwrap();
             ring.ready(second, Extent::new(8, 0, 0));
             let short = crate::ring::Claim { end: second, ..claim };
             finish(&m, &short, &[2]);
