@@ -1,7 +1,7 @@
 //! The loom door: the only room that names core's or loom's atomics, cells and fences.
 //!
 //! Orderings and re-checks are written with a name, `order!("publish.ready", Release)`, so that the table in
-//! docs/design.md, the loom suite and the mutation script speak of the same places. In a normal build a name costs
+//! docs/orderings.md, the loom suite and the mutation script speak of the same places. In a normal build a name costs
 //! nothing; under loom the named place can be weakened (`sync::plant`), and a model must then fail.
 
 #[cfg(not(loom))]

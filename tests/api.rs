@@ -460,3 +460,14 @@ fn padding_alone_wears_no_reader_out() {
         assert!(matches!(rx.try_recv(), Err(RecvError::Empty)));
     }
 }
+
+/// Queues are shared; producers and consumers may move to another thread.
+#[test]
+fn what_threads_may_do() {
+    fn is_send<T: Send>() {}
+    fn is_sync<T: Sync>() {}
+    is_send::<slipring::Producer>();
+    is_send::<slipring::Consumer>();
+    is_send::<Queue>();
+    is_sync::<Queue>();
+}

@@ -27,6 +27,9 @@ struct Slot {
     next: Cell<u32>,
 }
 
+// SAFETY: its pointers lead into the mapping that its consumer holds, or to boxes of its own; neither belongs to a thread.
+unsafe impl Send for InFlight {}
+
 impl Slot {
     #[inline(always)]
     fn fill(&self, taken: Taken, bytes: *const u8) {

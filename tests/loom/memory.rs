@@ -197,6 +197,14 @@ impl Receiver {
         Some(Held { taken, value })
     }
 
+    /// A look that costs one line if there is nothing, as `Consumer::try_recv` does.
+    pub fn poll(&self, memory: &Memory) -> Option<u64> {
+        if self.reader.sees_nothing(&memory.ring()) {
+            return None;
+        }
+        self.receive(memory)
+    }
+
     /// All blocks of a leased message; those behind the first follow it by one.
     pub fn read(&self, memory: &Memory, taken: &Taken) -> u64 {
         let ring = memory.ring();
@@ -212,6 +220,9 @@ impl Receiver {
     /// Acks, as `Consumer::ack` does. True if it is in shared memory.
     pub fn ack(&self, memory: &Memory, held: &Held) {
         let ring = memory.ring();
+        if self.reader.ack_oldest(&ring, held.taken.from, held.taken.end) {
+            return;
+        }
         if self.reader.ack(&ring, &held.taken) == Settled::NeedsExplicit {
             self.explicit(memory);
             let settled = self.reader.ack(&ring, &held.taken);

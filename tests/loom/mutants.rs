@@ -1,6 +1,6 @@
 //! Every named place weakened in turn: what catches it, compared with docs/orderings.md.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -27,8 +27,6 @@ enum Catch {
     By(&'static str),
     /// Nothing, for a reason that stands in the table.
     None,
-    /// Not searched yet.
-    Open,
 }
 
 fn models() -> Vec<Model> {
@@ -75,7 +73,6 @@ fn rows() -> BTreeMap<&'static str, (&'static str, Catch)> {
         let caught = match caught.strip_prefix("none: ") {
             Some(why) if !why.is_empty() => Catch::None,
             Some(_) => panic!("no reason for none: {line}"),
-            None if caught.starts_with("open: ") => Catch::Open,
             None => Catch::By(caught.trim_matches('`')),
         };
         let twice = rows.insert(name.trim_matches('`'), (written, caught));
@@ -106,19 +103,11 @@ struct Result {
     too_large: usize,
 }
 
-/// Weakens one place in the models that come by it: until one of them catches it, or in all of them.
-fn weaken(
-    name: &'static str,
-    written: &'static str,
-    models: &[(Model, BTreeSet<&'static str>)],
-    first: Option<&str>,
-    all: bool,
-) -> Result {
+/// Weakens one place in each of these models, or only until one of them catches it.
+fn weaken(name: &'static str, written: &'static str, models: &[Model], all: bool) -> Result {
     let mut result =
         Result { name, written, caught: Vec::new(), said: String::new(), passed: 0, too_large: 0 };
-    let mut by: Vec<_> = models.iter().filter(|(_, names)| names.contains(name)).collect();
-    by.sort_by_key(|((model, _), _)| Some(*model) != first);
-    for ((model, body), _) in by {
+    for (model, body) in models {
         match with_planted(name, *body) {
             Verdict::Passed => result.passed += 1,
             Verdict::TooLarge => result.too_large += 1,
@@ -168,40 +157,91 @@ impl Result {
     }
 }
 
-/// `SLIPRING_MUTANTS=all` lists every model that catches a place, not only one.
-#[test]
-#[ignore = "run by tests/mutants.sh"]
-fn mutants() {
-    let all = std::env::var("SLIPRING_MUTANTS").is_ok_and(|value| value == "all");
-    let start = Instant::now();
-    let rows = rows();
+/// What `SLIPRING_MUTANTS` asks for.
+enum Search {
+    /// Nothing: only what the table says is caught, each place in the model that it names.
+    Caught,
+    /// `none`: what the table says nobody catches, in every model.
+    None,
+    /// `all`: every place in every model.
+    All,
+    /// Names of places, in every model.
+    Named(Vec<String>),
+}
+
+impl Search {
+    fn asked_for() -> Self {
+        match std::env::var("SLIPRING_MUTANTS").as_deref().unwrap_or("").trim() {
+            "" | "caught" => Self::Caught,
+            "none" => Self::None,
+            "all" => Self::All,
+            names => Self::Named(names.split_whitespace().map(str::to_owned).collect()),
+        }
+    }
+
+    fn wants(&self, name: &str, row: Option<Catch>) -> bool {
+        match self {
+            Self::Caught => matches!(row, Some(Catch::By(_))),
+            Self::None => row == Some(Catch::None),
+            Self::All => true,
+            Self::Named(names) => names.iter().any(|wanted| wanted == name),
+        }
+    }
+}
+
+/// The models that come by each place; cheap models first.
+fn reach() -> impl Fn(&str) -> Vec<Model> {
     let mut traced = in_parallel(&models(), |model| {
         let start = Instant::now();
         let names = names_of(model.1);
-        (start.elapsed(), (*model, names))
+        (start.elapsed(), *model, names)
     });
-    // Cheap ones first.
-    traced.sort_by_key(|(time, _)| *time);
-    let traced: Vec<_> = traced.into_iter().map(|(_, model)| model).collect();
-    println!("models took {:.1?}", start.elapsed());
-    println!("place, written, weakened to, models that it passed, the one that failed and how");
-    let jobs: Vec<_> = places().into_iter().collect();
-    let results = in_parallel(&jobs, |(name, written)| {
-        let first = match rows.get(name) {
-            Some((_, Catch::By(model))) => Some(*model),
-            _ => None,
+    traced.sort_by_key(|(time, ..)| *time);
+    move |name| {
+        let by = traced.iter().filter(|(_, _, names)| names.contains(name));
+        by.map(|(_, model, _)| *model).collect()
+    }
+}
+
+/// Who is to catch each place.
+fn jobs(search: &Search) -> Vec<(&'static str, &'static str, Vec<Model>)> {
+    let rows = rows();
+    let row = |name: &str| rows.get(name).map(|row| row.1);
+    let wanted = places().into_iter().filter(|(name, _)| search.wants(name, row(name)));
+    if let Search::Caught = search {
+        let named = |name: &str| -> Vec<Model> {
+            let is_named = |model: &Model| row(name) == Some(Catch::By(model.0));
+            models().into_iter().filter(is_named).collect()
         };
-        let result = weaken(name, written, &traced, first, all);
+        return wanted.map(|(name, written)| (name, written, named(name))).collect();
+    }
+    let reach = reach();
+    wanted.map(|(name, written)| (name, written, reach(name))).collect()
+}
+
+/// One place after another; see tests/mutants.sh.
+#[test]
+#[ignore = "run by tests/mutants.sh"]
+fn mutants() {
+    let start = Instant::now();
+    let search = Search::asked_for();
+    let jobs = jobs(&search);
+    println!(
+        "{} places, written, weakened to, models that it passed, those that failed and how",
+        jobs.len()
+    );
+    let results = in_parallel(&jobs, |(name, written, models)| {
+        let result = weaken(name, written, models, !matches!(search, Search::Caught));
         result.print();
         result
     });
+    let rows = rows();
     let mut wrong = Vec::new();
     for result in &results {
         let expected = rows.get(result.name).map(|row| row.1);
         let fits = match expected {
             Some(Catch::By(model)) => result.caught.contains(&model),
             Some(Catch::None) => result.caught.is_empty(),
-            Some(Catch::Open) => true,
             None => false,
         };
         if !fits {
@@ -211,5 +251,6 @@ fn mutants() {
     }
     let caught = results.iter().filter(|result| !result.caught.is_empty()).count();
     println!("{} places, {caught} caught, in {:.0?}", results.len(), start.elapsed());
+    assert!(!results.is_empty(), "no such place");
     assert!(wrong.is_empty(), "docs/orderings.md is not right:\n{}", wrong.join("\n"));
 }

@@ -19,7 +19,7 @@ fn one_to_one() {
         });
         let mut got = Vec::new();
         for _ in 0..3 {
-            got.extend(rx.receive(&memory));
+            got.extend(rx.poll(&memory));
         }
         let sent = producer.join().unwrap();
         seen.note(if sent == 3 { "all three" } else { "full" });
