@@ -206,8 +206,9 @@ fn lines(dir: &str) -> (&'static AtomicU64, &'static AtomicU64) {
     file.set_len(4096).expect("a page");
     let map = Box::leak(Box::new(memmap2::MmapRaw::map_raw(&file).expect("a mapping")));
     let word = |at: usize| {
+        let at = map.as_mut_ptr().wrapping_add(at).cast::<AtomicU64>();
         // SAFETY: inside the page, aligned, mapped for ever; atomics may change under us.
-        unsafe { &*map.as_mut_ptr().add(at).cast::<AtomicU64>() }
+        unsafe { &*at }
     };
     (word(0), word(512))
 }

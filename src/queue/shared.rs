@@ -454,7 +454,7 @@ impl Patience {
 /// A sleeper looks around this often: it bounds what a killed waker can cost.
 pub(crate) const NAP: Duration = Duration::from_millis(50);
 /// And this often while a claim stands in its way that nobody finishes.
-pub(crate) const HOLE_NAP: Duration = Duration::from_micros(500);
+pub(crate) const HOLE_NAP: Duration = Duration::from_micros(250);
 /// A producer without room looks for the dead this often, however often it is woken.
 pub(crate) const LOOK: Duration = Duration::from_millis(20);
 /// Whoever polls looks around as a sleeper does once in so many empty looks.

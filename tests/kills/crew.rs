@@ -107,10 +107,10 @@ impl Crew {
 
     /// Whoever ends by itself has found something wrong, and said so.
     fn check_alive(&mut self) {
-        for slot in 0..SLOTS {
-            if let Some(status) = self.members[slot].ended() {
-                panic!("a {} ended by itself: {status}; {}", ROLES[slot], self.state());
-            }
+        let ended = self.members.iter_mut().map(Child::ended);
+        let ended = ended.zip(ROLES).find_map(|(status, role)| Some((role, status?)));
+        if let Some((role, status)) = ended {
+            panic!("a {role} ended by itself: {status}; {}", self.state());
         }
     }
 

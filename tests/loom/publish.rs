@@ -4,11 +4,20 @@ use loom::thread;
 
 use crate::explore::{Light, Size, explore, models, race};
 use crate::layout::{Extent, Kind};
-use crate::memory::{Memory, finish};
+use crate::memory::{Memory, Receiver, finish};
 
 /// A sole producer and a sole reader on two blocks: the third message reuses the first one's block.
 fn one_to_one() {
-    explore(Size::Small, Light::Nothing, &["all three", "full"], |seen| {
+    one_to_one_by(Receiver::receive);
+}
+
+/// The same by a reader that looks at one line only while there is nothing.
+fn polling() {
+    one_to_one_by(Receiver::poll);
+}
+
+fn one_to_one_by(receive: fn(&Receiver, &Memory) -> Option<u64>) {
+    explore(Size::Small, Light::Nothing, &["all three", "full"], move |seen| {
         let memory = Memory::new(1, 1, 2);
         memory.group(0, Kind::Named);
         let mut tx = memory.producer(0);
@@ -19,7 +28,7 @@ fn one_to_one() {
         });
         let mut got = Vec::new();
         for _ in 0..3 {
-            got.extend(rx.poll(&memory));
+            got.extend(receive(&rx, &memory));
         }
         let sent = producer.join().unwrap();
         seen.note(if sent == 3 { "all three" } else { "full" });
@@ -152,6 +161,36 @@ fn two_members() {
     });
 }
 
+/// A member comes to a message that another one has acked and a producer is overwriting.
+fn overtaken() {
+    explore(Size::Large, Light::Nothing, &["overtaken", "first", "full"], |seen| {
+        let memory = Memory::new(1, 1, 3);
+        memory.group(0, Kind::Named);
+        let mut tx = memory.producer(0);
+        let one = memory.consumer(1, 0);
+        let two = memory.consumer(2, 0);
+        tx.send(&memory, &[1]).unwrap();
+        tx.send(&memory, &[2]).unwrap();
+        let (m, n) = (memory.clone(), memory.clone());
+        let (got, (mut all, sent)) = race(
+            move || one.receive(&m),
+            move || {
+                let got: Vec<u64> = two.receive(&n).into_iter().collect();
+                let sent = tx.send(&n, &[3]).is_some();
+                (got, sent)
+            },
+        );
+        seen.note(if got == Some(1) { "first" } else { "overtaken" });
+        if !sent {
+            seen.note("full");
+        }
+        all.extend(got);
+        all.extend(memory.consumer(1, 0).drain(&memory));
+        all.sort_unstable();
+        assert_eq!(all, if sent { vec![1, 2, 3] } else { vec![1, 2] });
+    });
+}
+
 /// A member that claims by word, and the producer that overwrites what it acked.
 fn shared_member() {
     explore(Size::Large, Light::Nothing, &["reused", "full"], |seen| {
@@ -243,9 +282,11 @@ models! {
         twin_one_to_one_look: "message.stamp",
         twin_one_to_one_floor: "floor.sole",
     }
+    publish_polling: polling { twin_polling: "ready.stamp" }
     publish_padding: padding { twin_padding: "pad.stamp" }
     publish_two_producers: two_producers { twin_two_producers: "take.claim" }
     publish_shared_to_one: shared_to_one { twin_shared_to_one: "ready.stamp" }
+    publish_overtaken: overtaken { twin_overtaken: "shared.floor" }
     publish_shared_member: shared_member { twin_shared_member: "ack.shared" }
     publish_two_groups: two_groups { twin_two_groups: "floor.sole" }
     publish_two_members: two_members { twin_two_members: "span.stamp" }

@@ -124,6 +124,41 @@ fn second_member_while_held() {
     });
 }
 
+/// The same with its second message given back: the scan that this causes passes over what is in hand.
+fn second_member_while_given_back() {
+    explore(Size::Large, Light::Fence, &["back to the first", "to the newcomer"], |seen| {
+        let memory = Memory::new(1, 1, 3);
+        memory.group(0, Kind::Named);
+        let mut tx = memory.producer(0);
+        let one = memory.consumer(1, 0);
+        fill(&memory, &mut tx, 1..=2);
+        let (a, b) = (one.take(&memory).unwrap(), one.take(&memory).unwrap());
+        let (m, n) = (memory.clone(), memory.clone());
+        let ((one, again), (two, mine)) = race(
+            move || {
+                one.give_back(&m, &b);
+                let again = one.take(&m);
+                (one, again)
+            },
+            move || {
+                let two = n.consumer(2, 0);
+                let got = two.receive(&n);
+                (two, got)
+            },
+        );
+        seen.note(if mine.is_none() { "back to the first" } else { "to the newcomer" });
+        let mut all: Vec<u64> = mine.into_iter().collect();
+        for held in [Some(a), again].iter().flatten() {
+            all.push(held.value);
+            one.ack(&memory, held);
+        }
+        all.extend(two.drain(&memory));
+        all.sort_unstable();
+        assert_eq!(all, [1, 2]);
+        assert_eq!(memory.floor(0), 2);
+    });
+}
+
 /// A member that was alone comes back to a cursor that others have left behind long ago.
 fn late_member() {
     explore(Size::Small, Light::Fence, &["nothing", "something"], |seen| {
@@ -205,6 +240,9 @@ models! {
     }
     solitude_second_member_while_held: second_member_while_held {
         twin_second_member_while_held: "reader.look",
+    }
+    solitude_second_member_while_given_back: second_member_while_given_back {
+        twin_second_member_while_given_back: "solitude.holds",
     }
     solitude_late_member: late_member { twin_late_member: "reader.look" }
     solitude_alone_again: alone_again { twin_alone_again: "reader.look", twin_alone_again_stale: "sole.stale" }

@@ -32,10 +32,11 @@ pub fn play(arguments: &[String]) {
             listen();
         }
         "exec" => {
-            let child = Command::new("sleep").arg("60").spawn().unwrap();
+            let mut child = Command::new("sleep").arg("60").spawn().unwrap();
             say(&child.id().to_string());
             listen();
             drop((held, slot));
+            let _ = child.kill().and_then(|()| child.wait());
         }
         other => panic!("{other}"),
     }

@@ -59,8 +59,9 @@ fn between(first: i32) -> ! {
     // SAFETY: `status` outlives the call.
     while unsafe { libc::waitpid(first, &mut status, 0) } == -1 {}
     if libc::WIFSIGNALED(status) {
+        let signal = libc::WTERMSIG(status);
         // SAFETY: no pointers. We end as it did.
-        unsafe { libc::kill(libc::getpid(), libc::WTERMSIG(status)) };
+        unsafe { libc::raise(signal) };
     }
     // SAFETY: ends this process, without handlers of the one it was forked from.
     unsafe { libc::_exit(libc::WEXITSTATUS(status)) }

@@ -26,8 +26,9 @@ fn trace_me() {
     // SAFETY: makes the parent our tracer; the other arguments are ignored.
     let done = unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) };
     assert_eq!(done, 0, "ptrace is refused here: {}", std::io::Error::last_os_error());
+    let process = std::process::id();
     // SAFETY: no pointers. Stops this thread until the tracer has come.
-    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread_id(), libc::SIGSTOP) };
+    unsafe { libc::syscall(libc::SYS_tgkill, process, thread_id(), libc::SIGSTOP) };
 }
 
 fn thread_id() -> i32 {
