@@ -149,12 +149,14 @@ mod modelled {
             assert_eq!(offset, 0);
             let value = u64::from_le_bytes(bytes.try_into().unwrap());
             let block = self.0.get(index)?;
+            // SAFETY: loom reports any access that this one races with.
             block.cell.with_mut(|cell| unsafe { *cell = value });
             block.word.store(value, Relaxed);
             Some(())
         }
         /// A leased message's value; loom reports a race with a writer.
         pub fn read(&self, index: usize) -> u64 {
+            // SAFETY: as in `write`.
             self.0[index].cell.with(|cell| unsafe { *cell })
         }
         pub fn prefetch(&self, _index: usize) {}

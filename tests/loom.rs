@@ -4,6 +4,8 @@
 //! fail; the test `mutants` weakens each place in turn and compares what fails with docs/orderings.md.
 #![cfg(loom)]
 #![allow(dead_code, unexpected_cfgs)]
+// Loom's cells are shared between coroutines of one thread.
+#![allow(clippy::arc_with_non_send_sync)]
 
 #[path = "../src/blocks.rs"]
 mod blocks;

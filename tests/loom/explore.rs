@@ -1,5 +1,6 @@
 //! The explorer: runs a model in all its schedules, whole or with one named place weakened.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -197,7 +198,7 @@ fn hush() {
         std::panic::set_hook(Box::new(move |info| {
             let quiet = LAST.try_with(|last| match last.borrow_mut().as_mut() {
                 Some(said) if said.is_empty() => {
-                    *said = info.payload_as_str().unwrap_or("a panic").to_owned();
+                    *said = message(info.payload());
                     true
                 }
                 said => said.is_some(),
@@ -207,6 +208,12 @@ fn hush() {
             }
         }));
     });
+}
+
+/// What a panic says.
+fn message(payload: &dyn Any) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or(payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic").to_owned()
 }
 
 /// Two threads that race. Neither is the model's own, so that which one goes first costs no preemption.

@@ -2,7 +2,7 @@
 
 use loom::thread;
 
-use crate::explore::{Light, Size, explore, models};
+use crate::explore::{Light, Size, explore, models, race};
 use crate::layout::Kind;
 use crate::memory::Memory;
 
@@ -53,7 +53,32 @@ fn join_against_two() {
     });
 }
 
+/// The slowest group leaves with what it has read and not acked: whoever then writes there comes after its reads.
+fn leave() {
+    explore(Size::Small, Light::Nothing, &["room", "full"], |seen| {
+        let memory = Memory::new(1, 1, 2);
+        memory.group(0, Kind::Anonymous);
+        let mut tx = memory.producer(0);
+        let rx = memory.consumer(1, 0);
+        tx.send(&memory, &[1]).unwrap();
+        tx.send(&memory, &[2]).unwrap();
+        let (m, n) = (memory.clone(), memory.clone());
+        let (got, sent) = race(
+            move || {
+                let got = rx.take(&m).map(|held| held.value);
+                m.release(1);
+                got
+            },
+            move || tx.send(&n, &[3]).is_some(),
+        );
+        seen.note(if sent { "room" } else { "full" });
+        assert_eq!(got, Some(1));
+        assert_eq!(memory.groups[0].kind(), None);
+    });
+}
+
 models! {
+    gate_leave: leave { twin_leave: "gating.clear" }
     gate_join: join {
         twin_join_fence: "join.fence",
         twin_join_recheck: "join.recheck",

@@ -98,12 +98,18 @@ impl Memory {
 
     /// Joins an existing group, as `queue::join` does.
     pub fn consumer(&self, row: usize, group: usize) -> Receiver {
+        self.consumer_without(row, group, None)
+    }
+
+    /// The same with a filter, which one value does not pass.
+    pub fn consumer_without(&self, row: usize, group: usize, unwanted: Option<u64>) -> Receiver {
         let _registry = self.registry();
         let ring = self.ring();
         ring.join(row, Role::Consumer { group }).expect("a sound queue");
         let state = &self.groups[group];
         let kind = state.kind().expect("an existing group");
-        let reader = Reader::new(&ring, row, group, kind, state.floor(), true);
+        let plain = unwanted.is_none();
+        let reader = Reader::new(&ring, row, group, kind, state.floor(), plain);
         match state.mode().claiming() {
             Claiming::Vacant => reader.adopt(&ring, state),
             Claiming::Sole(former) | Claiming::Switching(former) => {
@@ -111,7 +117,7 @@ impl Memory {
             }
             Claiming::Shared => {}
         }
-        Receiver { row, group, reader }
+        Receiver { row, group, reader, unwanted }
     }
 
     /// Leaves, or repairs one that is dead.
@@ -169,6 +175,7 @@ pub struct Receiver {
     pub row: usize,
     pub group: usize,
     pub reader: Reader,
+    unwanted: Option<u64>,
 }
 
 /// A message in hand, and what it says.
@@ -184,7 +191,7 @@ impl Receiver {
         let fast = self.reader.take_fast(&ring, &memory.groups[self.group]);
         let taken = match fast {
             Some(taken) => taken,
-            None => match self.reader.take(&ring, |_, _| true) {
+            None => match self.reader.take(&ring, |position, _| self.wants(&ring, position)) {
                 Ok(taken) => taken,
                 Err(crate::group::Pause::Damaged) => {
                     let at = self.reader.cursor();
@@ -195,6 +202,10 @@ impl Receiver {
         };
         let value = self.read(memory, &taken);
         Some(Held { taken, value })
+    }
+
+    fn wants(&self, ring: &Ring, position: u64) -> bool {
+        self.unwanted.is_none_or(|value| ring.blocks.read(ring.index(position)) != value)
     }
 
     /// A look that costs one line if there is nothing, as `Consumer::try_recv` does.

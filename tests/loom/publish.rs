@@ -172,8 +172,11 @@ fn overtaken() {
         tx.send(&memory, &[1]).unwrap();
         tx.send(&memory, &[2]).unwrap();
         let (m, n) = (memory.clone(), memory.clone());
-        let (got, (mut all, sent)) = race(
-            move || one.receive(&m),
+        let ((one, got), (mut all, sent)) = race(
+            move || {
+                let got = one.receive(&m);
+                (one, got)
+            },
             move || {
                 let got: Vec<u64> = two.receive(&n).into_iter().collect();
                 let sent = tx.send(&n, &[3]).is_some();
@@ -185,7 +188,7 @@ fn overtaken() {
             seen.note("full");
         }
         all.extend(got);
-        all.extend(memory.consumer(1, 0).drain(&memory));
+        all.extend(one.drain(&memory));
         all.sort_unstable();
         assert_eq!(all, if sent { vec![1, 2, 3] } else { vec![1, 2] });
     });

@@ -73,6 +73,36 @@ fn publishing_alone() {
     });
 }
 
+/// A sole producer dies while his messages are read, and is repaired as such; the next one goes on behind him.
+fn publishing_for_a_reader() {
+    explore_deaths(Size::Small, Light::Nothing, &["died", "lived"], |seen, k| {
+        let memory = Memory::new(1, 1, 3);
+        memory.group(0, Kind::Named);
+        let rx = memory.consumer(1, 0);
+        let mut one = memory.producer(0);
+        let sent = Log::default();
+        let (m, n, log, s) = (memory.clone(), memory.clone(), sent.clone(), seen.clone());
+        let ((), (rx, mut got)) = race(
+            move || {
+                let died = mortal(k, || {
+                    one.send(&m, &[11]).unwrap();
+                    log.note(11);
+                });
+                note_death(&s, died);
+                m.release(0);
+                m.producer(2).send(&m, &[21]).unwrap();
+            },
+            move || {
+                let got: Vec<u64> = rx.receive(&n).into_iter().collect();
+                (rx, got)
+            },
+        );
+        got.extend(rx.drain(&memory));
+        accounted(&got, &sent.all(), 1);
+        accounted(&got, &[21], 2);
+    });
+}
+
 /// Takes a message and acks it; the log says so at once.
 fn receive(memory: &Memory, rx: &Receiver, acked: &Log) {
     if let Some(held) = rx.take(memory) {
@@ -227,6 +257,9 @@ fn reader_at_a_claim() {
 models! {
     recovery_publishing: publishing { twin_publishing: "take.claim" }
     recovery_publishing_alone: publishing_alone { twin_publishing_alone: "model.release" }
+    recovery_publishing_for_a_reader: publishing_for_a_reader {
+        twin_publishing_for_a_reader: "model.release",
+    }
     recovery_receiving: receiving { twin_receiving: "model.release" }
     recovery_receiving_alone: receiving_alone { twin_receiving_alone: "model.release" }
     recovery_repairing: repairing { twin_repairing: "pad.stamp" }

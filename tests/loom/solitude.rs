@@ -3,6 +3,7 @@
 use crate::explore::{Light, Size, explore, models, race};
 use crate::layout::Kind;
 use crate::memory::{Memory, Sender};
+use crate::sync::Relaxed;
 
 /// A second producer comes while the first one claims with plain stores; then both send by turns.
 fn second_producer() {
@@ -159,6 +160,40 @@ fn second_member_while_given_back() {
     });
 }
 
+/// The same with one message in hand and one that the filter passed over: that one is done, for the newcomer too.
+fn second_member_with_filter() {
+    explore(Size::Large, Light::Fence, &["before", "between", "after"], |seen| {
+        let memory = Memory::new(1, 1, 3);
+        memory.group(0, Kind::Named);
+        let mut tx = memory.producer(0);
+        let one = memory.consumer_without(1, 0, Some(1));
+        tx.send(&memory, &[2]).unwrap();
+        tx.send(&memory, &[1]).unwrap();
+        let (m, n, s) = (memory.clone(), memory.clone(), seen.clone());
+        let ((one, held), two) = race(
+            move || {
+                let held = one.take(&m);
+                assert!(one.take(&m).is_none());
+                (one, held)
+            },
+            move || {
+                let announced = n.ring().members[1].hot.announced.load(Relaxed);
+                s.note(["before", "between", "after"][announced as usize]);
+                n.consumer_without(2, 0, Some(1))
+            },
+        );
+        let mut all = two.drain(&memory);
+        if let Some(held) = held {
+            one.ack(&memory, &held);
+            all.push(held.value);
+        }
+        all.extend(one.drain(&memory));
+        assert_eq!(all, [2]);
+        assert_eq!(memory.floor(0), 2);
+        assert!(tx.send(&memory, &[3]).is_some());
+    });
+}
+
 /// A member that was alone comes back to a cursor that others have left behind long ago.
 fn late_member() {
     explore(Size::Small, Light::Fence, &["nothing", "something"], |seen| {
@@ -243,6 +278,9 @@ models! {
     }
     solitude_second_member_while_given_back: second_member_while_given_back {
         twin_second_member_while_given_back: "solitude.holds",
+    }
+    solitude_second_member_with_filter: second_member_with_filter {
+        twin_second_member_with_filter: "explicit.age",
     }
     solitude_late_member: late_member { twin_late_member: "reader.look" }
     solitude_alone_again: alone_again { twin_alone_again: "reader.look", twin_alone_again_stale: "sole.stale" }
