@@ -16,7 +16,14 @@ FUZZ_SOAK ?= 3600
 FUZZ_SECONDS ?= 20
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: demo test soak bench setup $(STEPS:%=test-%)
+# What `make install` needs to know; the shared library's name moves with the ABI.
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+VERSION := $(shell sed -n '0,/^version = /s/^version = "\(.*\)"/\1/p' Cargo.toml)
+ABI := 0
+FILL := sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@ABI@|$(ABI)|'
+
+.PHONY: demo test soak bench setup install uninstall capi $(STEPS:%=test-%)
 
 demo: setup
 	cargo build --release --features cli
@@ -69,9 +76,32 @@ test-model:
 test-fuzz:
 	sh fuzz/run.sh $(FUZZ_SECONDS)
 
+# The C libraries. Not crate-types of the manifest: every Rust program that depends on us would build them, too.
+capi:
+	cargo rustc --release --lib --features capi --crate-type cdylib,staticlib --target-dir $(OUT)/capi -- \
+	    -C link-arg=-Wl,-soname,libslipring.so.$(ABI)
+
+# make install PREFIX=/usr/local [DESTDIR=...]
+install: capi
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/cmake/slipring
+	install -m 644 include/slipring.h include/slipring.hpp $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(OUT)/capi/release/libslipring.so $(DESTDIR)$(LIBDIR)/libslipring.so.$(VERSION)
+	ln -sf libslipring.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libslipring.so.$(ABI)
+	ln -sf libslipring.so.$(ABI) $(DESTDIR)$(LIBDIR)/libslipring.so
+	install -m 644 $(OUT)/capi/release/libslipring.a $(DESTDIR)$(LIBDIR)
+	$(FILL) packaging/slipring.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/slipring.pc
+	$(FILL) packaging/slipring-config.cmake.in > $(DESTDIR)$(LIBDIR)/cmake/slipring/slipring-config.cmake
+	$(FILL) packaging/slipring-config-version.cmake.in > $(DESTDIR)$(LIBDIR)/cmake/slipring/slipring-config-version.cmake
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/include/slipring.h $(DESTDIR)$(PREFIX)/include/slipring.hpp $(DESTDIR)$(LIBDIR)/libslipring.so* \
+	    $(DESTDIR)$(LIBDIR)/libslipring.a $(DESTDIR)$(LIBDIR)/pkgconfig/slipring.pc
+	rm -rf $(DESTDIR)$(LIBDIR)/cmake/slipring
+
 # Asks the system only for what is not there.
 setup:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust $(MSRV) or later (https://rustup.rs)"; exit 1; }
 	@command -v c++ >/dev/null || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends g++ libc6-dev; }
+	@command -v pkg-config >/dev/null || apt-get install -y --no-install-recommends pkg-config
 	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy

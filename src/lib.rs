@@ -46,6 +46,8 @@
 #![cfg(not(loom))]
 
 mod blocks;
+#[cfg(feature = "capi")]
+pub mod capi;
 mod error;
 mod group;
 mod layout;

@@ -123,6 +123,11 @@ impl Queue {
         self.shared.mapping.populate(0, self.shared.offsets.claims);
     }
 
+    /// Was it opened before a `fork`, and are we the child? Then everything but dropping it says `Forked`.
+    pub fn is_forked(&self) -> bool {
+        self.shared.forked()
+    }
+
     /// Bytes of payload that the ring holds.
     pub fn capacity(&self) -> u64 {
         let geometry = &self.shared.ring().geometry;

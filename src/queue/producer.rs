@@ -227,6 +227,25 @@ impl Producer {
         self.reserve_parts(event, len, Patience::Forever)
     }
 
+    /// Reserves a message with an event name if there is room now, else says [`SendError::Full`].
+    pub fn try_reserve_event(
+        &mut self,
+        event: &str,
+        len: usize,
+    ) -> Result<Reservation<'_>, SendError> {
+        self.reserve_parts(event, len, Patience::None)
+    }
+
+    /// Reserves a message with an event name, waiting for room as long as `timeout`.
+    pub fn reserve_event_timeout(
+        &mut self,
+        event: &str,
+        len: usize,
+        timeout: Duration,
+    ) -> Result<Reservation<'_>, SendError> {
+        self.reserve_parts(event, len, Patience::of(timeout))
+    }
+
     pub(crate) fn reserve_parts(
         &mut self,
         event: &str,
