@@ -42,7 +42,7 @@ bench: setup
 soak: setup
 	SLIPRING_SOAK=1 SLIPRING_ROUNDS=$(ROUNDS) HOSTILE_SCRIBBLES=$(SCRIBBLES) MODEL_CASES=$(CASES) \
 	    cargo test --release --all-features
-	SLIPRING_SOAK=1 SLIPRING_MUTANTS=all SLIPRING_LOOM_PREEMPTIONS=3 $(MAKE) --no-print-directory test-loom
+	SLIPRING_LOOM_PREEMPTIONS=2 SLIPRING_MUTANTS=all $(MAKE) --no-print-directory test-loom
 	SLIPRING_SOAK=1 $(MAKE) --no-print-directory test-model
 	$(MAKE) --no-print-directory test-fuzz FUZZ_SECONDS=$(FUZZ_SOAK)
 
@@ -69,6 +69,7 @@ test-package:
 
 test-loom:
 	RUSTFLAGS="--cfg loom" cargo test --release --test loom --target-dir $(OUT)/loom
+	sh tests/mutants.sh
 
 test-model:
 	cargo test --release --manifest-path tests/model/Cargo.toml --target-dir $(OUT)/model

@@ -3,8 +3,8 @@
 # Prints who catches what, and fails if docs/orderings.md says otherwise, or if the time is up.
 #
 # tests/mutants.sh                              what the table says is caught, each by the model that it names: seconds
-# SLIPRING_MUTANTS=none tests/mutants.sh        what it says nobody catches, in every model: a quarter of an hour
-# SLIPRING_MUTANTS=all tests/mutants.sh         every place in every model, and every catcher: half an hour
+# SLIPRING_MUTANTS=none tests/mutants.sh        what it says nobody catches, in every model: a quarter of an hour, for soak
+# SLIPRING_MUTANTS=all tests/mutants.sh         every place in every model, and every catcher: half an hour, for soak
 # SLIPRING_MUTANTS="a.b c.d" tests/mutants.sh   these places in every model
 #
 # SLIPRING_MUTANTS_SECONDS bounds the search, SLIPRING_LOOM_PREEMPTIONS=2 makes it deeper.

@@ -196,7 +196,6 @@ fn reach() -> impl Fn(&str) -> Vec<Model> {
         let names = names_of(model.1);
         (start.elapsed(), *model, names)
     });
-    traced.retain(|(_, (name, _), _)| ["publish_overtaken","gate_leave","recovery_publishing_for_a_reader","solitude_second_member_with_filter","solitude_second_member_while_given_back", "publish_polling"].contains(name));
     traced.sort_by_key(|(time, ..)| *time);
     move |name| {
         let by = traced.iter().filter(|(_, _, names)| names.contains(name));

@@ -130,6 +130,30 @@ fn receiving() {
     });
 }
 
+/// A member died with a message in hand; whoever sees that it was repaired sees the message free.
+fn holding() {
+    explore(Size::Small, Light::Nothing, &["at once", "later"], |seen| {
+        let memory = Memory::new(1, 1, 3);
+        memory.group(0, Kind::Named);
+        let mut tx = memory.producer(0);
+        let one = memory.consumer(1, 0);
+        let two = memory.consumer(2, 0);
+        tx.send(&memory, &[1]).unwrap();
+        assert!(one.take(&memory).is_some());
+        let (m, n) = (memory.clone(), memory.clone());
+        let ((), (two, early)) = race(
+            move || m.release(1),
+            move || {
+                let early = two.receive(&n);
+                (two, early)
+            },
+        );
+        seen.note(if early.is_some() { "at once" } else { "later" });
+        assert_eq!(early.or_else(|| two.receive(&memory)), Some(1));
+        assert_eq!(memory.floor(0), 1);
+    });
+}
+
 /// A sole member dies while another joins its group.
 fn receiving_alone() {
     explore_deaths(Size::Large, Light::Fence, &["died", "lived", "again"], |seen, k| {
@@ -261,6 +285,7 @@ models! {
         twin_publishing_for_a_reader: "model.release",
     }
     recovery_receiving: receiving { twin_receiving: "model.release" }
+    recovery_holding: holding { twin_holding: "release.rewind" }
     recovery_receiving_alone: receiving_alone { twin_receiving_alone: "model.release" }
     recovery_repairing: repairing { twin_repairing: "pad.stamp" }
     recovery_switching: switching { twin_switching: "sole.look" }
