@@ -104,6 +104,13 @@ impl Reader {
         }
     }
 
+    /// Before leaving: messages that the filter passed over behind one that is still in hand stay done.
+    pub(crate) fn settle_passed(&self, ring: &Ring) {
+        if self.chain.get() != self.cursor.get() {
+            self.leave_solitude(ring);
+        }
+    }
+
     /// From now on words tell what is in hand: whoever ended this solitude may not have written them yet. Messages that the filter passed
     /// over since were ours too, and done.
     pub(super) fn end_solitude(&self, ring: &Ring) {

@@ -243,6 +243,9 @@ impl Drop for Consumer {
         for taken in self.ahead.take() {
             let _ = self.give_back(taken, true);
         }
+        if !self.member.shared.forked() {
+            self.reader.settle_passed(self.ring());
+        }
         // The bell's name belongs to the row, so it goes first.
         self.bell.take();
     }
