@@ -353,12 +353,17 @@ impl Reader {
         let Some(group) = ring.groups.get(self.group) else { return false };
         let usual = self.fast.get() && self.kind == Kind::Named && self.floor.get() == from;
         if usual {
-            let held = self.held.get() - 1;
-            self.held.set(held);
-            // Nothing in hand: padding that was passed over since is done too.
-            self.raise_floor(group, if held == 0 { self.cursor.get() } else { end });
+            self.finish_oldest(group, end);
         }
         usual
+    }
+
+    /// The oldest message in hand is done; if it was the last one, so is what was passed over since.
+    #[inline(always)]
+    fn finish_oldest(&self, group: &Group, end: u64) {
+        let held = self.held.get() - 1;
+        self.held.set(held);
+        self.raise_floor(group, if held == 0 { self.cursor.get() } else { end });
     }
 
     /// Acks a message. When this says `Done` it is in shared memory: no crash brings the message back.
@@ -381,11 +386,12 @@ impl Reader {
         if self.kind == Kind::Named && !oldest {
             return Settled::NeedsExplicit;
         }
-        let held = self.held.get() - 1;
-        self.held.set(held);
         if self.kind == Kind::Named {
-            self.raise_floor(group, if held == 0 { self.cursor.get() } else { taken.end });
-        } else if oldest {
+            self.finish_oldest(group, taken.end);
+            return Settled::Done { moved: true };
+        }
+        self.held.set(self.held.get() - 1);
+        if oldest {
             self.raise_floor(group, taken.end);
             self.absorb_early(group);
         } else {
@@ -398,8 +404,7 @@ impl Reader {
     fn absorb_early(&self, group: &Group) {
         let mut early = self.early.borrow_mut();
         let mut floor = self.floor.get();
-        while !early.is_empty() {
-            let Some(end) = early.remove(&floor) else { break };
+        while let Some(end) = early.remove(&floor) {
             floor = end;
         }
         if self.held.get() == 0 && self.again.borrow().is_empty() {

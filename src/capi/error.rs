@@ -116,11 +116,7 @@ told! { OpenError JoinError SendError RecvError AckError }
 /// Runs a function's body: no panic leaves it, and a failure's text is kept for `slipring_last_error`.
 #[inline(always)]
 pub(super) fn answer(body: impl FnOnce() -> Outcome) -> slipring_status {
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(())) => SLIPRING_OK,
-        Ok(Err(failure)) => report(failure),
-        Err(_) => report(plain(SLIPRING_INTERNAL)),
-    }
+    answer_with(&mut false, body)
 }
 
 /// The same for a body that works on a handle: after a panic nothing is known of it, so it is not used again.

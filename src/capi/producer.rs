@@ -126,18 +126,7 @@ pub unsafe extern "C" fn slipring_send(
     timeout_ns: i64,
 ) -> slipring_status {
     // SAFETY: the caller's promises.
-    unsafe {
-        with_producer(producer, |producer| {
-            let payload = bytes(data.cast(), len)?;
-            let producer = producer.producer()?;
-            match Wait::parse(timeout_ns)? {
-                Wait::No => producer.try_send(payload)?,
-                Wait::ForEver => producer.send(payload)?,
-                Wait::For(time) => producer.send_timeout(payload, time)?,
-            };
-            Ok(())
-        })
-    }
+    unsafe { send(producer, ptr::null(), data, len, timeout_ns) }
 }
 
 /// Sends a message with an event name, UTF-8 of at most 255 bytes; NULL means none. The rest as for `slipring_send`.
@@ -146,6 +135,20 @@ pub unsafe extern "C" fn slipring_send(
 /// As for `slipring_send`; `event` is NULL or a string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn slipring_send_event(
+    producer: *mut slipring_producer,
+    event: *const c_char,
+    data: *const c_void,
+    len: usize,
+    timeout_ns: i64,
+) -> slipring_status {
+    // SAFETY: the caller's promises.
+    unsafe { send(producer, event, data, len, timeout_ns) }
+}
+
+/// # Safety
+/// As for `slipring_send_event`.
+#[inline(always)]
+unsafe fn send(
     producer: *mut slipring_producer,
     event: *const c_char,
     data: *const c_void,
@@ -218,19 +221,7 @@ pub unsafe extern "C" fn slipring_reserve(
     out: *mut slipring_reservation,
 ) -> slipring_status {
     // SAFETY: the caller's promises.
-    unsafe {
-        with_producer(producer, |handle| {
-            not_null(out, "out")?;
-            let producer = handle.producer()?;
-            let reservation = match Wait::parse(timeout_ns)? {
-                Wait::No => producer.try_reserve(len)?,
-                Wait::ForEver => producer.reserve(len)?,
-                Wait::For(time) => producer.reserve_timeout(len, time)?,
-            };
-            set(out, handle.keep(reservation));
-            Ok(())
-        })
-    }
+    unsafe { slipring_reserve_event(producer, ptr::null(), len, timeout_ns, out) }
 }
 
 /// As `slipring_reserve`, for a message with an event name; NULL means none.

@@ -1,9 +1,9 @@
 //! A group's only member works without read-modify-write; here is how that begins and ends. docs/design.md, section 5.
 
 use super::{Pause, Reader, Taken, taken_word};
-use crate::layout::{Age, Claiming, Extent, Group, Kind, Mode, claim};
+use crate::layout::{Age, Claiming, Extent, Group, Kind, claim};
 use crate::ring::{Ring, Span};
-use crate::sync::{order, recheck};
+use crate::sync::{Relaxed, order, recheck};
 
 /// Ends a sole member's solitude: whatever it took and has not acked gets the word it would have had in a shared group.
 /// `state`: TAKEN for a live member, FREE for a dead one. Returns how many words it changed. Under the registry lock; can be done
@@ -41,12 +41,8 @@ fn write_words(
             let seen = word.load(order!("explicit.load", Acquire));
             if recheck!("explicit.age") && claim::age(seen, ring.lap(at)) == Age::Older {
                 let new = taken_word(ring, at, 1, former, state);
-                let swap = word.compare_exchange(
-                    seen,
-                    new,
-                    order!("explicit.claim", AcqRel),
-                    crate::sync::Relaxed,
-                );
+                let swap =
+                    word.compare_exchange(seen, new, order!("explicit.claim", AcqRel), Relaxed);
                 changed += u64::from(swap.is_ok());
             }
         }
@@ -82,11 +78,6 @@ impl Reader {
     /// Makes this member sole. Under the registry lock, with no other member and no claim word at or above the floor.
     pub(crate) fn adopt(&self, ring: &Ring, group: &Group) {
         let mode = group.mode().next(Claiming::Sole(self.row));
-        self.begin_solitude(ring, group, mode);
-        group.set_mode(mode);
-    }
-
-    pub(super) fn begin_solitude(&self, ring: &Ring, group: &Group, mode: Mode) {
         let floor = group.floor();
         if let Some(member) = ring.members.get(self.row) {
             member.hot.announced.store(floor, order!("reader.begin", Release));
@@ -95,6 +86,7 @@ impl Reader {
         self.rewinds.set(group.info.rewinds.load(order!("rewinds.load", Acquire)));
         self.sole.set(mode.0);
         self.fast.set(self.plain);
+        group.set_mode(mode);
     }
 
     /// This member's solitude is over, whether it has noticed or not.

@@ -107,8 +107,14 @@ impl QueueOptions {
         Ok((geometry, offsets))
     }
 
-    /// Fills an empty file that nobody else sees yet.
-    fn build(&self, file: &File, what: &str) -> Result<(), OpenError> {
+    /// Fills an empty file that nobody else sees yet, and opens it as the queue that it is going to be.
+    fn build(
+        &self,
+        file: &File,
+        what: &str,
+        path: Option<PathBuf>,
+        dir: PathBuf,
+    ) -> Result<Arc<Shared>, OpenError> {
         let os = |error| OpenError::from_io(error, what);
         let (geometry, offsets) = self.plan()?;
         let header = Header {
@@ -134,8 +140,8 @@ impl QueueOptions {
             file.try_clone().map_err(os)?,
             (header, geometry, offsets),
             what.into(),
-            None,
-            PathBuf::new(),
+            path,
+            dir,
             true,
         )?;
         let control = shared.ring().control;
@@ -151,7 +157,7 @@ impl QueueOptions {
             }
             shared.ring().activate_group(0, Kind::Named, self.base);
         }
-        Ok(())
+        Ok(shared)
     }
 }
 
@@ -208,10 +214,7 @@ impl Queue {
             return Err(os(std::io::ErrorKind::AlreadyExists.into()));
         }
         let new = sys::file::create_unnamed(&dir, options.mode).map_err(os)?;
-        options.build(new.file(), name)?;
-        let file = new.file().try_clone().map_err(os)?;
-        let plan = read_header(&file, name)?;
-        let shared = Shared::map(file, plan, name.into(), Some(path.clone()), dir, true)?;
+        let shared = options.build(new.file(), name, Some(path.clone()), dir)?;
         // The last step that can fail: an error leaves nothing behind.
         new.publish(&path).map_err(os)?;
         Ok(Queue { shared })
@@ -241,7 +244,7 @@ impl Queue {
     ) -> Result<Queue, OpenError> {
         let what = "memfd";
         let file = sys::file::memfd(label).map_err(|error| OpenError::from_io(error, what))?;
-        options.build(&file, what)?;
+        options.build(&file, what, None, PathBuf::new())?;
         sys::file::seal_size(&file).map_err(|error| OpenError::from_io(error, what))?;
         Queue::open_fd(file.into())
     }

@@ -5,7 +5,7 @@ use std::cell::{Cell, UnsafeCell};
 use crate::group::Taken;
 use crate::layout::Extent;
 
-/// The slots of one consumer. Not `Sync`, and no method calls out while it borrows the slots, but for `with`, which only lends.
+/// The slots of one consumer. Not `Sync`, and no method calls out while it borrows them.
 pub(super) struct InFlight {
     slots: UnsafeCell<Vec<Slot>>,
     /// The first empty slot, or the number of slots; each empty one names the next.

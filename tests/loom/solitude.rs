@@ -1,8 +1,10 @@
 //! Running alone, and how it ends and comes back: producers and members.
 
-use crate::explore::{Light, Size, explore, models, race};
+use std::sync::Arc;
+
+use crate::explore::{Light, Seen, Size, explore, models, race};
 use crate::layout::Kind;
-use crate::memory::{Memory, Sender};
+use crate::memory::{Memory, Receiver, Sender};
 use crate::sync::Relaxed;
 
 /// A second producer comes while the first one claims with plain stores; then both send by turns.
@@ -61,6 +63,29 @@ fn fill(memory: &Memory, tx: &mut Sender, values: core::ops::RangeInclusive<u64>
     }
 }
 
+/// A second member comes while the first one receives: each of two messages goes to one of them.
+fn newcomer_and_first(memory: &Arc<Memory>, one: Receiver, seen: &Seen) {
+    let (m, n) = (memory.clone(), memory.clone());
+    let ((one, its), (two, mine)) = race(
+        move || {
+            let got = one.receive(&m);
+            (one, got)
+        },
+        move || {
+            let two = n.consumer(2, 0);
+            let got = two.receive(&n);
+            (two, got)
+        },
+    );
+    let who = mine == Some(1);
+    seen.note(if who { "first to the newcomer" } else { "first to the first" });
+    let mut all: Vec<u64> = mine.into_iter().chain(its).collect();
+    all.extend(two.drain(memory));
+    all.extend(one.drain(memory));
+    all.sort_unstable();
+    assert_eq!(all, [1, 2]);
+}
+
 /// A second member comes while the first one takes and acks with plain stores.
 fn second_member() {
     explore(Size::Large, Light::Fence, &["first to the first", "first to the newcomer"], |seen| {
@@ -69,25 +94,7 @@ fn second_member() {
         let mut tx = memory.producer(0);
         let one = memory.consumer(1, 0);
         fill(&memory, &mut tx, 1..=2);
-        let (m, n) = (memory.clone(), memory.clone());
-        let ((one, its), (two, mine)) = race(
-            move || {
-                let got = one.receive(&m);
-                (one, got)
-            },
-            move || {
-                let two = n.consumer(2, 0);
-                let got = two.receive(&n);
-                (two, got)
-            },
-        );
-        let who = mine == Some(1);
-        seen.note(if who { "first to the newcomer" } else { "first to the first" });
-        let mut all: Vec<u64> = mine.into_iter().chain(its).collect();
-        all.extend(two.drain(&memory));
-        all.extend(one.drain(&memory));
-        all.sort_unstable();
-        assert_eq!(all, [1, 2]);
+        newcomer_and_first(&memory, one, seen);
         assert_eq!(memory.floor(0), 2);
     });
 }
@@ -237,25 +244,7 @@ fn alone_again() {
         };
         assert!(alone);
         fill(&memory, &mut tx, 1..=2);
-        let (m, n) = (memory.clone(), memory.clone());
-        let ((one, its), (two, mine)) = race(
-            move || {
-                let got = one.receive(&m);
-                (one, got)
-            },
-            move || {
-                let two = n.consumer(2, 0);
-                let got = two.receive(&n);
-                (two, got)
-            },
-        );
-        let who = mine == Some(1);
-        seen.note(if who { "first to the newcomer" } else { "first to the first" });
-        let mut all: Vec<u64> = mine.into_iter().chain(its).collect();
-        all.extend(two.drain(&memory));
-        all.extend(one.drain(&memory));
-        all.sort_unstable();
-        assert_eq!(all, [1, 2]);
+        newcomer_and_first(&memory, one, seen);
         assert_eq!(memory.floor(0), 3);
     });
 }
