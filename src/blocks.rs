@@ -81,10 +81,16 @@ mod mapped {
             unsafe { slice::from_raw_parts(at, len) }
         }
 
+        /// A block's address.
+        #[inline(always)]
+        pub(crate) fn start(&self, index: usize) -> *const u8 {
+            self.base.wrapping_add(index << self.shift)
+        }
+
         /// Fetches a block's first line, which the caller is going to read soon.
         #[inline(always)]
         pub(crate) fn prefetch(&self, index: usize) {
-            let at = self.base.wrapping_add(index << self.shift);
+            let at = self.start(index);
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a prefetch changes nothing that the program sees, whatever the address.
             unsafe {

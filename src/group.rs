@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::layout::{Age, Extent, Group, Kind, MemberHot, claim};
 use crate::ring::{Ring, Span};
-use crate::sync::{Relaxed, order, recheck};
+use crate::sync::{Relaxed, light_fence, order, recheck};
 
 /// A message in a member's hands. Acking it also acks what lies between `from` and `first`: padding, and messages that the
 /// filter passed over.
@@ -54,8 +54,8 @@ pub(crate) struct Reader {
     kind: Kind,
     /// Where to look next.
     cursor: Cell<u64>,
-    /// Sole: everything taken so far is below; `[floor, chain)` is covered by messages in hand.
-    chain: Cell<u64>,
+    /// Sole: how many blocks right below the cursor were passed over behind a message in hand.
+    passed: Cell<u64>,
     /// Sole: the group's floor.
     floor: Cell<u64>,
     /// The mode word under which this member is sole; 0 when it is not.
@@ -66,9 +66,7 @@ pub(crate) struct Reader {
     again: RefCell<VecDeque<Taken>>,
     /// Messages taken and not yet settled.
     pub held: Cell<u64>,
-    /// Messages delivered, ever.
-    pub received: Cell<u64>,
-    /// Sole, no filter, nothing to be delivered again: `take_fast` may be used.
+    /// Sole, no filter, nothing to be delivered again, nothing passed over: `take_fast` may be used.
     fast: Cell<bool>,
     plain: bool,
 }
@@ -97,14 +95,13 @@ impl Reader {
             group,
             kind,
             cursor: Cell::new(cursor),
-            chain: Cell::new(cursor),
+            passed: Cell::new(0),
             floor: Cell::new(cursor),
             sole: Cell::new(0),
             rewinds: Cell::new(rewinds),
             early: RefCell::default(),
             again: RefCell::default(),
             held: Cell::new(0),
-            received: Cell::new(0),
             fast: Cell::new(false),
             plain,
         }
@@ -126,45 +123,39 @@ impl Reader {
 
     /// A sole member's usual case: the next message is there. `None` says nothing but that `take` must look closer.
     #[inline(always)]
-    pub(crate) fn take_fast(&self, ring: &Ring, group: &Group) -> Option<Taken> {
+    pub(crate) fn take_fast(&self, ring: &Ring, group: &Group, hot: &MemberHot) -> Option<Taken> {
         if !self.fast.get() {
             return None;
         }
         let first = self.cursor.get();
-        // Whoever polls has the payload on its way together with the stamp.
-        ring.blocks.prefetch(ring.index(first));
         let (extent, blocks) = ring.message_at(first)?;
         let end = first.wrapping_add(blocks);
-        let hot = &ring.members.get(self.row)?.hot;
-        if !self.announce_and_look(ring, group, hot, end) {
+        if !self.announce_and_look(group, hot, end) {
             return None;
         }
-        self.count(hot);
         self.cursor.set(end);
-        let from = self.chain.replace(end);
         self.held.set(self.held.get() + 1);
-        Some(Taken { from, first, end, extent, count: 1 })
-    }
-
-    /// One message more, for people.
-    #[inline(always)]
-    fn count(&self, hot: &MemberHot) {
-        let received = self.received.get() + 1;
-        self.received.set(received);
-        hot.count.store(received, Relaxed);
-    }
-
-    /// A message that did not come the fast way is delivered.
-    pub(crate) fn count_received(&self, ring: &Ring) {
-        if let Some(member) = ring.members.get(self.row) {
-            self.count(&member.hot);
-        }
+        Some(Taken { from: first, first, end, extent, count: 1 })
     }
 
     /// After `take_fast` found none: is it that nobody has claimed what comes next?
     #[inline(always)]
     pub(crate) fn sees_nothing(&self, ring: &Ring) -> bool {
-        self.fast.get() && ring.is_open(self.cursor.get())
+        let at = self.cursor.get();
+        // Whoever polls has the payload on its way together with the stamp.
+        ring.blocks.prefetch(ring.index(at));
+        self.fast.get() && ring.is_open(at)
+    }
+
+    /// Sole: everything taken so far is below, `[floor, chain)` is covered by messages in hand.
+    fn chain(&self) -> u64 {
+        self.cursor.get().wrapping_sub(self.passed.get())
+    }
+
+    /// May the next message be taken the fast way?
+    fn look_for_fast(&self) {
+        let usual = self.plain && self.passed.get() == 0 && self.again.borrow().is_empty();
+        self.fast.set(usual && self.sole.get() != 0);
     }
 
     /// The next message that `accept` lets through; messages that it does not are acked on the way.
@@ -207,18 +198,21 @@ impl Reader {
                 Span::Passed | Span::Damaged => return Err(Pause::Damaged),
             };
             let hot = &ring.members.get(self.row).ok_or(Pause::Damaged)?.hot;
-            if !self.announce_and_look(ring, group, hot, end) {
+            if !self.announce_and_look(group, hot, end) {
                 return self.take_announced(ring, group, position, end, extent, accept);
             }
-            self.cursor.set(end);
+            let from = self.chain();
             if !accept(position, extent) {
-                if self.floor.get() == self.chain.get() {
+                self.pass_over(end);
+                if self.floor.get() == from {
                     self.raise_floor(group, end);
                 }
                 continue;
             }
-            let from = self.chain.replace(end);
+            self.cursor.set(end);
+            self.passed.set(0);
             self.held.set(self.held.get() + 1);
+            self.look_for_fast();
             return Ok(Taken { from, first: position, end, extent, count: 1 });
         }
         Err(Pause::Damaged)
@@ -226,10 +220,11 @@ impl Reader {
 
     /// True: still sole, the message that ends there is ours.
     #[inline(always)]
-    fn announce_and_look(&self, ring: &Ring, group: &Group, hot: &MemberHot, end: u64) -> bool {
+    fn announce_and_look(&self, group: &Group, hot: &MemberHot, end: u64) -> bool {
         hot.announced.store(end, order!("reader.announce", Release));
         if recheck!("reader.fence") {
-            ring.light_fence();
+            // Nobody is sole in a queue whose fences are real ones.
+            light_fence(false);
         }
         !recheck!("reader.look") || self.is_sole(group)
     }
@@ -242,27 +237,39 @@ impl Reader {
     /// Only padding: nothing protects it from a helper that moves the floor too, hence the CAS.
     #[cold]
     fn skip_pad(&self, group: &Group, from: u64, to: u64) {
-        self.cursor.set(to);
-        if self.floor.get() == self.chain.get() && self.floor.get() == from {
+        if self.floor.get() == from {
             let _ = group.floor.compare_exchange(from, to, order!("floor.pad", AcqRel), Relaxed);
             self.skip_to(to);
+        } else {
+            self.pass_over(to);
         }
+    }
+
+    /// Goes on behind a message in hand, which takes what is passed over with it.
+    fn pass_over(&self, to: u64) {
+        self.passed.set(to.wrapping_sub(self.chain()));
+        self.cursor.set(to);
+        self.fast.set(false);
     }
 
     /// A sole member with nothing in hand goes on from here.
     fn skip_to(&self, position: u64) {
         self.cursor.set(position);
-        self.chain.set(position);
+        self.passed.set(0);
         self.floor.set(position);
     }
 
     /// Everything below `end` is done, and was ours: nobody else can have moved the floor that far.
-    #[inline(always)]
     fn raise_floor(&self, group: &Group, end: u64) {
-        self.floor.set(end);
-        if self.chain.get() < end {
-            self.chain.set(end);
+        if self.cursor.get() == end {
+            self.passed.set(0);
         }
+        self.set_floor(group, end);
+    }
+
+    #[inline(always)]
+    fn set_floor(&self, group: &Group, end: u64) {
+        self.floor.set(end);
         group.floor.store(end, order!("floor.sole", Release));
     }
 
@@ -272,7 +279,8 @@ impl Reader {
         }
         let mut again = self.again.borrow_mut();
         let mut taken = again.pop_front()?;
-        self.fast.set(self.plain && again.is_empty());
+        drop(again);
+        self.look_for_fast();
         taken.count += 1;
         self.held.set(self.held.get() + 1);
         Some(taken)
@@ -346,24 +354,16 @@ impl Reader {
 
     /// A sole member's usual case: acks the oldest un-acked message. False says nothing but that `ack` must look closer.
     ///
-    /// A plain store, even if this solitude has ended: until it is acked nobody can move the floor over this message, and what lies
-    /// between it and the cursor is padding, or was this member's too.
+    /// A plain store, even if this solitude has ended: until it is acked nobody can move the floor over this message, and nothing
+    /// was passed over behind it.
     #[inline(always)]
-    pub(crate) fn ack_oldest(&self, ring: &Ring, from: u64, end: u64) -> bool {
-        let Some(group) = ring.groups.get(self.group) else { return false };
+    pub(crate) fn ack_oldest(&self, group: &Group, from: u64, end: u64) -> bool {
         let usual = self.fast.get() && self.kind == Kind::Named && self.floor.get() == from;
         if usual {
-            self.finish_oldest(group, end);
+            self.held.set(self.held.get() - 1);
+            self.set_floor(group, end);
         }
         usual
-    }
-
-    /// The oldest message in hand is done; if it was the last one, so is what was passed over since.
-    #[inline(always)]
-    fn finish_oldest(&self, group: &Group, end: u64) {
-        let held = self.held.get() - 1;
-        self.held.set(held);
-        self.raise_floor(group, if held == 0 { self.cursor.get() } else { end });
     }
 
     /// Acks a message. When this says `Done` it is in shared memory: no crash brings the message back.
@@ -387,7 +387,10 @@ impl Reader {
             return Settled::NeedsExplicit;
         }
         if self.kind == Kind::Named {
-            self.finish_oldest(group, taken.end);
+            let held = self.held.get() - 1;
+            self.held.set(held);
+            // Nothing in hand: what was passed over since is done too.
+            self.raise_floor(group, if held == 0 { self.cursor.get() } else { taken.end });
             return Settled::Done { moved: true };
         }
         self.held.set(self.held.get() - 1);

@@ -160,7 +160,7 @@ impl<'a> Ring<'a> {
         }
         let extent = Extent(entry.extent.load(order!("message.extent", Acquire)));
         let blocks = self.geometry.blocks(extent.bytes());
-        let fits = self.index(position) as u64 + blocks <= self.mask + 1;
+        let fits = self.index(position) as u64 + (blocks - 1) <= self.mask;
         fits.then_some((extent, blocks))
     }
 
@@ -272,12 +272,6 @@ impl<'a> Ring<'a> {
         let gate = self.control.gate.load(Relaxed);
         let plausible = announced != IDLE && announced.wrapping_sub(gate) <= self.geometry.ring();
         plausible.then_some(announced)
-    }
-
-    /// Does a claim without padding end with the lap, or before?
-    #[inline(always)]
-    fn is_whole(&self, claim: &Claim) -> bool {
-        self.index(claim.start) as u64 + claim.end.wrapping_sub(claim.start) <= self.mask + 1
     }
 
     /// Moves tail over a finished or known claim. False if the chain is damaged there.

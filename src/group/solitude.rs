@@ -98,7 +98,7 @@ impl Reader {
 
     /// Before leaving: messages that the filter passed over behind one that is still in hand stay done.
     pub(crate) fn settle_passed(&self, ring: &Ring) {
-        if self.chain.get() != self.cursor.get() {
+        if self.passed.get() != 0 {
             self.leave_solitude(ring);
         }
     }
@@ -113,10 +113,10 @@ impl Reader {
         }
         if recheck!("solitude.holds") {
             let mine = (self.row, claim::TAKEN);
-            write_words(ring, self.group, self.floor.get(), self.chain.get(), mine);
+            write_words(ring, self.group, self.floor.get(), self.chain(), mine);
         }
-        self.mark_acked(ring, self.chain.get(), self.cursor.get());
-        self.chain.set(self.cursor.get());
+        self.mark_acked(ring, self.chain(), self.cursor.get());
+        self.passed.set(0);
         ring.help_floor(self.group);
     }
 

@@ -14,7 +14,7 @@ use super::producer::Producer;
 use super::shared::{LOOKS, Membership, Patience};
 use crate::error::{AckError, JoinError, RecvError};
 use crate::group::{Reader, Taken};
-use crate::layout::{Kind, Label};
+use crate::layout::{Group, Kind, Label};
 use crate::ring::Ring;
 use crate::sync::{Relaxed, SeqCst};
 use crate::sys;
@@ -39,6 +39,8 @@ pub struct Consumer {
     pub(super) inflight: InFlight,
     /// Empty looks, so that a polling member looks around now and then as a sleeping one does.
     pub(super) idle: Cell<u32>,
+    /// The group's row; borrows from the mapping, which `member` holds.
+    pub(super) group: &'static Group,
     pub(super) member: Membership,
 }
 
@@ -52,13 +54,14 @@ impl Consumer {
             max_deliveries: label.map_or(0, |label| label.max_deliveries.load(Relaxed)),
             dead_letter: joined.dead_letter,
             prefetch: options.prefetch,
-            reader: joined.reader,
             ahead: RefCell::default(),
             copy: RefCell::default(),
             dead: RefCell::default(),
             bell: OnceCell::new(),
             inflight: InFlight::new(),
             idle: Cell::new(0),
+            group: joined.member.group(joined.reader.group()).ok_or(JoinError::Corrupt)?,
+            reader: joined.reader,
             member: joined.member,
         })
     }
@@ -75,26 +78,40 @@ impl Consumer {
     /// Receives a message, waiting for one.
     #[inline]
     pub fn recv(&self) -> Result<Message<'_>, RecvError> {
-        self.recv_patiently(Patience::Forever)
+        let slot = match self.take_fast() {
+            Some(slot) => slot,
+            None => self.recv_closely(Patience::Forever)?,
+        };
+        Ok(self.deliver(slot))
     }
 
     /// Receives a message if there is one now, else says [`RecvError::Empty`].
     #[inline]
     pub fn try_recv(&self) -> Result<Message<'_>, RecvError> {
-        self.recv_patiently(Patience::None)
+        let slot = match self.take_fast() {
+            Some(slot) => slot,
+            None if self.is_plainly_empty() => return Err(RecvError::Empty),
+            None => self.recv_closely(Patience::None)?,
+        };
+        Ok(self.deliver(slot))
     }
 
     /// Receives a message, waiting for one as long as `timeout`.
+    #[inline]
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Message<'_>, RecvError> {
-        self.recv_patiently(Patience::of(timeout))
+        let slot = match self.take_fast() {
+            Some(slot) => slot,
+            None => self.recv_closely(Patience::of(timeout))?,
+        };
+        Ok(self.deliver(slot))
     }
 
     /// Receives at least one message, waiting for it, and up to `max` that are there already.
     pub fn recv_batch(&self, max: usize) -> Result<Vec<Message<'_>>, RecvError> {
         let mut messages = Vec::new();
         while messages.len() < max {
-            let patience = if messages.is_empty() { Patience::Forever } else { Patience::None };
-            match self.recv_patiently(patience) {
+            let next = if messages.is_empty() { self.recv() } else { self.try_recv() };
+            match next {
                 Ok(message) => messages.push(message),
                 Err(error) if messages.is_empty() => return Err(error),
                 Err(_) => break,
@@ -134,27 +151,26 @@ impl Consumer {
         if self.reader.kind() == Kind::Named { self.label()?.name.get() } else { None }
     }
 
+    /// To the application; counted for people.
     #[inline(always)]
-    fn recv_patiently(&self, patience: Patience) -> Result<Message<'_>, RecvError> {
-        let slot = match self.take_fast() {
-            Some(taken) => self.inflight.keep(taken, self.bytes(&taken).as_ptr()),
-            None if matches!(patience, Patience::None) && self.is_plainly_empty() => {
-                return Err(RecvError::Empty);
-            }
-            None => self.recv_closely(patience)?,
-        };
-        Ok(Message::new(self, slot))
+    fn deliver(&self, slot: u32) -> Message<'_> {
+        let total = &self.member.hot.count;
+        total.store(total.load(Relaxed).wrapping_add(1), Relaxed);
+        Message::new(self, slot)
     }
 
     /// A sole member's usual case, without a call.
     #[inline(always)]
-    pub(super) fn take_fast(&self) -> Option<Taken> {
+    pub(super) fn take_fast(&self) -> Option<u32> {
         let shared = &*self.member.shared;
         if shared.forked() {
             return None;
         }
-        let ring = shared.ring();
-        self.reader.take_fast(ring, ring.groups.get(self.reader.group())?)
+        // A copy: what is stored into the mapping cannot change it, which lets the compiler keep it in registers.
+        let ring = &{ *shared.ring() };
+        let taken = self.reader.take_fast(ring, self.group, self.member.hot)?;
+        let bytes = ring.blocks.start(ring.index(taken.first));
+        Some(self.inflight.keep_fast(taken.first, taken.end, taken.extent, bytes))
     }
 
     /// Whoever polls spends his time here: nothing at the cursor, nobody to wake, and not yet time to look around.
@@ -256,7 +272,7 @@ impl std::fmt::Debug for Consumer {
         f.debug_struct("Consumer")
             .field("queue", &self.member.shared.name)
             .field("group", &self.group())
-            .field("received", &self.reader.received.get())
+            .field("received", &self.member.hot.count.load(Relaxed))
             .finish_non_exhaustive()
     }
 }

@@ -7,9 +7,23 @@ use crate::layout::Extent;
 
 /// The slots of one consumer. Not `Sync`, and no method calls out while it borrows them.
 pub(super) struct InFlight {
+    /// Most consumers hold one message at a time, and took it the usual way: it needs no slot.
+    hand: Hand,
     slots: UnsafeCell<Vec<Slot>>,
     /// The first empty slot, or the number of slots; each empty one names the next.
     free: Cell<u32>,
+}
+
+/// The number of the hand, among those of the slots.
+const HAND: u32 = u32::MAX;
+
+/// A message that came right behind the one before, for the first time.
+struct Hand {
+    full: Cell<bool>,
+    first: Cell<u64>,
+    end: Cell<u64>,
+    extent: Cell<Extent>,
+    bytes: Cell<*const u8>,
 }
 
 /// Word by word: to copy a struct that was just written so would have to wait for its words.
@@ -55,7 +69,14 @@ impl Slot {
 
 impl InFlight {
     pub(super) fn new() -> Self {
-        Self { slots: UnsafeCell::default(), free: Cell::new(0) }
+        let hand = Hand {
+            full: Cell::new(false),
+            first: Cell::new(0),
+            end: Cell::new(0),
+            extent: Cell::default(),
+            bytes: Cell::new(core::ptr::null()),
+        };
+        Self { hand, slots: UnsafeCell::default(), free: Cell::new(0) }
     }
 
     #[inline(always)]
@@ -64,6 +85,34 @@ impl InFlight {
         // this module.
         let slots = unsafe { &*self.slots.get() };
         slots.get(at as usize)
+    }
+
+    /// Keeps a message that was taken the fast way.
+    #[inline(always)]
+    pub(super) fn keep_fast(&self, first: u64, end: u64, extent: Extent, bytes: *const u8) -> u32 {
+        if self.hand.full.get() {
+            return self.keep_another(first, end, extent, bytes);
+        }
+        self.hand.full.set(true);
+        self.hand.first.set(first);
+        self.hand.end.set(end);
+        self.hand.extent.set(extent);
+        self.hand.bytes.set(bytes);
+        HAND
+    }
+
+    #[inline(never)]
+    fn keep_another(&self, first: u64, end: u64, extent: Extent, bytes: *const u8) -> u32 {
+        self.keep(Taken { from: first, first, end, extent, count: 1 }, bytes)
+    }
+
+    /// From where to where acking a message reaches.
+    #[inline(always)]
+    pub(super) fn range(&self, at: u32) -> Option<(u64, u64)> {
+        if at == HAND {
+            return Some((self.hand.first.get(), self.hand.end.get()));
+        }
+        self.slot(at).map(|slot| (slot.from.get(), slot.end.get()))
     }
 
     /// Keeps a message whose bytes are in the ring.
@@ -103,19 +152,29 @@ impl InFlight {
     /// What a message says of itself, and where its bytes are.
     #[inline(always)]
     pub(super) fn place(&self, at: u32) -> Option<(Extent, *const u8)> {
+        if at == HAND {
+            return Some((self.hand.extent.get(), self.hand.bytes.get()));
+        }
         self.slot(at).map(|slot| (slot.extent.get(), slot.bytes.get()))
     }
 
     /// A message in a slot.
     #[inline(always)]
     pub(super) fn taken(&self, at: u32) -> Option<Taken> {
+        if at == HAND {
+            let first = self.hand.first.get();
+            let (end, extent) = (self.hand.end.get(), self.hand.extent.get());
+            return Some(Taken { from: first, first, end, extent, count: 1 });
+        }
         self.slot(at).map(Slot::taken)
     }
 
     /// Empties a slot.
     #[inline(always)]
     pub(super) fn release(&self, at: u32) {
-        if let Some(slot) = self.slot(at) {
+        if at == HAND {
+            self.hand.full.set(false);
+        } else if let Some(slot) = self.slot(at) {
             slot.next.set(self.free.replace(at));
         }
     }

@@ -53,7 +53,7 @@ pub(crate) fn join(options: &ConsumerOptions<'_>) -> Result<Joined, JoinError> {
     // An error here drops the lock byte, and the row is repaired as a dead member's.
     settle(ring, state, group, &reader).ok_or(JoinError::Corrupt)?;
     drop(registry);
-    Ok(Joined { member: Membership::new(Arc::clone(shared), row, lock), reader, dead_letter })
+    Ok(Joined { member: Membership::new(Arc::clone(shared), row, lock)?, reader, dead_letter })
 }
 
 /// Where the group's dead letters go. A path elsewhere is taken from nobody but our own application: whoever can write the file

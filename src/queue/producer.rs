@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::shared::{LOOK, Membership, NAP, Patience, SPINS, Shared};
 use crate::error::{JoinError, SendError};
 use crate::layout::{Extent, MAX_EVENT, Role};
-use crate::ring::{Claim, Publisher, Refused};
+use crate::ring::{Claim, Publisher, Refused, Ring};
 use crate::sync::{Relaxed, spin_loop};
 use crate::sys;
 use crate::wait::ROOM;
@@ -16,7 +16,6 @@ use crate::wait::ROOM;
 pub struct Producer {
     publisher: Publisher,
     max_blocks: u64,
-    sent: u64,
     /// When it last looked for dead members that may be what is in the way.
     looked: Instant,
     member: Membership,
@@ -44,9 +43,8 @@ impl Producer {
         Ok(Self {
             publisher: Publisher::new(row),
             max_blocks,
-            sent: 0,
             looked: Instant::now(),
-            member: Membership::new(Arc::clone(shared), row, lock),
+            member: Membership::new(Arc::clone(shared), row, lock)?,
         })
     }
 
@@ -54,18 +52,27 @@ impl Producer {
     /// death of this process.
     #[inline]
     pub fn send(&mut self, payload: &[u8]) -> Result<u64, SendError> {
-        self.send_parts(b"", payload, b"", Patience::Forever)
+        match self.send_fast(payload) {
+            Some(position) => Ok(position),
+            None => self.send_parts(b"", payload, b"", Patience::Forever),
+        }
     }
 
     /// Sends a message if there is room now, else says [`SendError::Full`].
     #[inline]
     pub fn try_send(&mut self, payload: &[u8]) -> Result<u64, SendError> {
-        self.send_parts(b"", payload, b"", Patience::None)
+        match self.send_fast(payload) {
+            Some(position) => Ok(position),
+            None => self.send_parts(b"", payload, b"", Patience::None),
+        }
     }
 
     /// Sends a message, waiting for room as long as `timeout`.
     pub fn send_timeout(&mut self, payload: &[u8], timeout: Duration) -> Result<u64, SendError> {
-        self.send_parts(b"", payload, b"", Patience::of(timeout))
+        match self.send_fast(payload) {
+            Some(position) => Ok(position),
+            None => self.send_parts(b"", payload, b"", Patience::of(timeout)),
+        }
     }
 
     /// Sends a message with an event name of at most 255 bytes, waiting for room.
@@ -88,7 +95,24 @@ impl Producer {
         self.send_parts(event.as_bytes(), payload, b"", Patience::of(timeout))
     }
 
-    #[inline]
+    /// A sole producer's usual case, without a call: there is room. `None` says nothing but that `send_parts` must look closer.
+    #[inline(always)]
+    fn send_fast(&mut self, payload: &[u8]) -> Option<u64> {
+        let shared = &*self.member.shared;
+        // A copy: what is stored into the mapping cannot change it, which lets the compiler keep it in registers.
+        let ring = &{ *shared.ring() };
+        let blocks = ring.geometry.blocks(payload.len() as u64);
+        if blocks > self.max_blocks || payload.len() as u64 > MAX_LEN || shared.forked() {
+            return None;
+        }
+        let first = self.publisher.claim_fast(ring, self.member.hot, blocks)?;
+        fill(ring, first, b"", payload, b"");
+        ring.ready(first, Extent::new(payload.len(), 0, 0));
+        self.sent(1);
+        Some(first)
+    }
+
+    #[inline(never)]
     pub(crate) fn send_parts(
         &mut self,
         event: &[u8],
@@ -97,49 +121,12 @@ impl Producer {
         patience: Patience,
     ) -> Result<u64, SendError> {
         let (extent, blocks) = self.measure(payload.len(), event.len(), trailer.len())?;
-        let shared = &*self.member.shared;
-        if !shared.forked()
-            && let Some(claim) = self.publisher.claim_fast(shared.ring(), blocks)
-        {
-            self.fill(claim.first, event, payload, trailer);
-            shared.ring().ready(claim.first, extent);
-            self.sent(1);
-            return Ok(claim.first);
-        }
-        self.send_slowly((extent, blocks), event, payload, trailer, patience)
-    }
-
-    /// Apart from the fast way, so that the fast way keeps its claim in registers.
-    #[cold]
-    #[inline(never)]
-    fn send_slowly(
-        &mut self,
-        (extent, blocks): (Extent, u64),
-        event: &[u8],
-        payload: &[u8],
-        trailer: &[u8],
-        patience: Patience,
-    ) -> Result<u64, SendError> {
         let claim = self.claim(blocks, patience)?;
-        self.fill(claim.first, event, payload, trailer);
-        self.member.shared.ring().publish(&claim, extent);
+        let ring = self.member.shared.ring();
+        fill(ring, claim.first, event, payload, trailer);
+        ring.publish(&claim, extent);
         self.sent(1);
         Ok(claim.first)
-    }
-
-    /// Writes one message's bytes where we have claimed.
-    #[inline(always)]
-    fn fill(&self, first: u64, event: &[u8], payload: &[u8], trailer: &[u8]) {
-        let ring = self.member.shared.ring();
-        let index = ring.index(first);
-        let mut written = ring.blocks.write(index, 0, payload);
-        if !event.is_empty() {
-            written = written.and(ring.blocks.write(index, payload.len(), event));
-        }
-        if !trailer.is_empty() {
-            written = written.and(ring.blocks.write(index, payload.len() + event.len(), trailer));
-        }
-        debug_assert!(written.is_some(), "a claim lies inside the ring");
     }
 
     /// Sends messages with few claims and one wake: all of them become visible together, unless they are more than half the ring.
@@ -359,20 +346,32 @@ impl Producer {
 
     #[inline(always)]
     fn sent(&mut self, count: u64) {
-        self.sent += count;
-        let ring = self.member.shared.ring();
-        if let Some(member) = ring.members.get(self.member.row) {
-            member.hot.count.store(self.sent, Relaxed);
-        }
-        ring.wake_consumers(count.min(1 << 30) as u32, &*self.member.shared);
+        let shared = &*self.member.shared;
+        let total = &self.member.hot.count;
+        total.store(total.load(Relaxed).wrapping_add(count), Relaxed);
+        shared.ring().wake_consumers(count.min(1 << 30) as u32, shared);
     }
+}
+
+/// Writes one message's bytes where we have claimed.
+#[inline(always)]
+fn fill(ring: &Ring, first: u64, event: &[u8], payload: &[u8], trailer: &[u8]) {
+    let index = ring.index(first);
+    let mut written = ring.blocks.write(index, 0, payload);
+    if !event.is_empty() {
+        written = written.and(ring.blocks.write(index, payload.len(), event));
+    }
+    if !trailer.is_empty() {
+        written = written.and(ring.blocks.write(index, payload.len() + event.len(), trailer));
+    }
+    debug_assert!(written.is_some(), "a claim lies inside the ring");
 }
 
 impl std::fmt::Debug for Producer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Producer")
             .field("queue", &self.member.shared.name)
-            .field("sent", &self.sent)
+            .field("sent", &self.member.hot.count.load(Relaxed))
             .finish_non_exhaustive()
     }
 }

@@ -30,15 +30,22 @@ fn nap_for(next: &Result<Next, Stop>) -> Duration {
 }
 
 impl Consumer {
+    /// The slot of the next message, closely looked for.
     #[cold]
     #[inline(never)]
     pub(super) fn recv_closely(&self, patience: Patience) -> Result<u32, RecvError> {
         if self.member.shared.forked() {
             return Err(RecvError::Forked);
         }
+        if !matches!(patience, Patience::None)
+            && self.watch()
+            && let Some(slot) = self.take_fast()
+        {
+            return Ok(slot);
+        }
         let (taken, copy) = match self.next() {
             Ok(next) => next,
-            Err(pause) => self.wait_for_message(pause, patience)?,
+            Err(stop) => self.wait_for_message(stop, patience)?,
         };
         Ok(match copy {
             None => self.inflight.keep(taken, self.bytes(&taken).as_ptr()),
@@ -46,15 +53,20 @@ impl Consumer {
         })
     }
 
-    /// The next message to be delivered, closely looked for.
-    fn next(&self) -> Result<Next, Stop> {
-        let next = self.find()?;
-        self.reader.count_received(self.ring());
-        Ok(next)
+    /// Spins as long as nothing comes, but not for ever. True if something has come.
+    fn watch(&self) -> bool {
+        let ring = self.ring();
+        for _ in 0..SPINS {
+            if !self.reader.sees_nothing(ring) {
+                return true;
+            }
+            spin_loop();
+        }
+        false
     }
 
     /// Messages that were delivered too often are put aside on the way.
-    fn find(&self) -> Result<Next, Stop> {
+    fn next(&self) -> Result<Next, Stop> {
         if self.reader.kind() == Kind::Lossy {
             return self.next_lossy();
         }
@@ -150,13 +162,11 @@ impl Consumer {
         }
         let ring = self.ring();
         for _ in 0..SPINS {
-            spin_loop();
             if self.reader.sees_nothing(ring) {
-                continue;
+                // Watched for long enough already.
+                break;
             }
-            if let Some(taken) = self.take_fast() {
-                return Ok((taken, None));
-            }
+            spin_loop();
             if let Some(result) = self.settle_stop(self.next()) {
                 return result;
             }

@@ -11,6 +11,20 @@ impl Consumer {
     /// Acks the message of a slot.
     #[inline(always)]
     pub(super) fn ack(&self, slot: u32) -> Result<(), AckError> {
+        let shared = &*self.member.shared;
+        if let Some((from, end)) = self.inflight.range(slot)
+            && !shared.forked()
+            && self.reader.ack_oldest(self.group, from, end)
+        {
+            self.inflight.release(slot);
+            shared.ring().wake_producers(self.reader.group(), shared);
+            return Ok(());
+        }
+        self.ack_closely(slot)
+    }
+
+    #[inline(never)]
+    fn ack_closely(&self, slot: u32) -> Result<(), AckError> {
         if self.member.shared.forked() {
             return Err(AckError::Forked);
         }
@@ -27,30 +41,18 @@ impl Consumer {
         self.inflight.taken(slot)
     }
 
-    #[inline(always)]
     pub(super) fn ack_taken(&self, taken: Taken) -> Result<(), AckError> {
         if self.is_lossy() {
             return Ok(());
         }
-        let moved = match self.reader.ack_oldest(self.ring(), taken.from, taken.end) {
-            true => true,
-            false => self.ack_slowly(taken)?,
-        };
-        if moved {
-            self.ring().wake_producers(self.reader.group(), &*self.member.shared);
-        }
-        Ok(())
-    }
-
-    /// True if the floor moved.
-    #[cold]
-    #[inline(never)]
-    fn ack_slowly(&self, taken: Taken) -> Result<bool, AckError> {
         let settled = match self.reader.ack(self.ring(), &taken) {
             Settled::NeedsExplicit => self.explicitly(|| self.reader.ack(self.ring(), &taken))?,
             done => done,
         };
-        Ok(settled == (Settled::Done { moved: true }))
+        if settled == (Settled::Done { moved: true }) {
+            self.ring().wake_producers(self.reader.group(), &*self.member.shared);
+        }
+        Ok(())
     }
 
     /// Gives the message of a slot back.

@@ -10,7 +10,8 @@ use crate::blocks::Blocks;
 use crate::error::{JoinError, OpenError};
 use crate::layout::{
     CONTROL_AT, Control, Entry, FEATURE_FENCED, FEATURES, Geometry, Group, Header, LAYOUT_VERSION,
-    Label, MAGIC, MAX_BLOCKS, MAX_GROUPS, MAX_MEMBERS, MIN_BLOCKS, Member, Offsets, Role,
+    Label, MAGIC, MAX_BLOCKS, MAX_GROUPS, MAX_MEMBERS, MIN_BLOCKS, Member, MemberHot, Offsets,
+    Role,
 };
 use crate::recover::Repaired;
 use crate::ring::Ring;
@@ -362,14 +363,22 @@ impl Registry<'_> {
 
 /// One member: its row and its lock byte. Dropping it gives back all it holds.
 pub(crate) struct Membership {
-    pub shared: Arc<Shared>,
     pub row: usize,
+    /// The row's hot words; borrows from `shared`.
+    pub hot: &'static MemberHot,
+    pub shared: Arc<Shared>,
     _lock: LockFile,
 }
 
 impl Membership {
-    pub(crate) fn new(shared: Arc<Shared>, row: usize, lock: LockFile) -> Self {
-        Self { shared, row, _lock: lock }
+    pub(crate) fn new(shared: Arc<Shared>, row: usize, lock: LockFile) -> Result<Self, JoinError> {
+        let hot = &shared.ring.members.get(row).ok_or(JoinError::Corrupt)?.hot;
+        Ok(Self { row, hot, shared, _lock: lock })
+    }
+
+    /// A group's row, for a member that keeps it together with this.
+    pub(crate) fn group(&self, group: usize) -> Option<&'static Group> {
+        self.shared.ring.groups.get(group)
     }
 }
 

@@ -1,15 +1,15 @@
 //! How a producer claims blocks, alone or among others. docs/design.md, section 4.
 
 use super::{Claim, Refused, Ring};
-use crate::layout::{Age, Claiming, stamp};
-use crate::sync::{order, recheck};
+use crate::layout::{Age, Claiming, MemberHot, stamp};
+use crate::sync::{light_fence, order, recheck};
 
 /// One producer's side: what it may keep in private memory.
 pub(crate) struct Publisher {
     row: usize,
     /// Where the next claim starts, while sole.
     tail: u64,
-    /// How far this producer may write without looking at the gate.
+    /// How far this producer may write, in this lap, without looking at the gate.
     limit: u64,
     /// The mode word under which this producer is sole; 0 (vacant) when it is not.
     sole: u64,
@@ -20,17 +20,16 @@ impl Publisher {
         Self { row, tail: 0, limit: 0, sole: 0 }
     }
 
-    /// A sole producer's usual case: there is room, in one piece. `None` says nothing but that `claim` must look closer; it does so even if the
-    /// claim stands announced already, since it announces the same one again.
+    /// A sole producer's usual case: there is room, in one piece. Returns the claim's start. `None` says nothing but that `claim` must look
+    /// closer; it does so even if the claim stands announced already, since it announces the same one again.
     #[inline(always)]
-    pub(crate) fn claim_fast(&mut self, ring: &Ring, blocks: u64) -> Option<Claim> {
-        let end = self.tail.wrapping_add(blocks);
-        let claim = Claim { start: self.tail, first: self.tail, end };
+    pub(crate) fn claim_fast(&mut self, ring: &Ring, hot: &MemberHot, blocks: u64) -> Option<u64> {
+        let start = self.tail;
+        let end = start.wrapping_add(blocks);
         let usual = self.sole != 0
             && end <= self.limit
-            && ring.is_whole(&claim)
-            && self.announce_and_look(ring, &claim);
-        usual.then_some(claim)
+            && self.announce_and_look(ring, hot, &Claim { start, first: start, end });
+        usual.then_some(start)
     }
 
     /// Claims contiguous blocks. What is claimed must be published or padded: others wait for it.
@@ -39,7 +38,7 @@ impl Publisher {
         if self.sole == 0 || claim.end > self.limit {
             return self.claim_slowly(ring, blocks);
         }
-        if self.announce_and_look(ring, &claim) {
+        if self.announce_and_look(ring, self.hot(ring)?, &claim) {
             Ok(claim)
         } else {
             self.claim_announced(ring, claim)
@@ -48,10 +47,11 @@ impl Publisher {
 
     /// Step 1 and 2 of a sole claim. False: not sole any more, and the claim stands announced.
     #[inline(always)]
-    fn announce_and_look(&mut self, ring: &Ring, claim: &Claim) -> bool {
-        self.announce(ring, claim);
+    fn announce_and_look(&mut self, ring: &Ring, hot: &MemberHot, claim: &Claim) -> bool {
+        announce(hot, claim);
         if recheck!("sole.fence") {
-            ring.light_fence();
+            // Nobody is sole in a queue whose fences are real ones.
+            light_fence(false);
         }
         if recheck!("sole.look")
             && ring.control.doors.mode.load(order!("sole.mode", Acquire)) != self.sole
@@ -62,14 +62,8 @@ impl Publisher {
         true
     }
 
-    #[inline(always)]
-    fn announce(&self, ring: &Ring, claim: &Claim) {
-        if let Some(member) = ring.members.get(self.row) {
-            let hot = &member.hot;
-            hot.blocks
-                .store(claim.end.wrapping_sub(claim.start), order!("announce.blocks", Release));
-            hot.announced.store(claim.start, order!("announce.start", Release));
-        }
+    fn hot<'r>(&self, ring: &'r Ring) -> Result<&'r MemberHot, Refused> {
+        ring.members.get(self.row).map(|member| &*member.hot).ok_or(Refused::Damaged)
     }
 
     /// A claim that was announced in a solitude that has ended: ours, unless somebody got there first.
@@ -94,11 +88,13 @@ impl Publisher {
             if mode.claiming() == Claiming::Sole(self.row) {
                 if self.sole != mode.0 {
                     self.tail = ring.frontier().ok_or(Refused::Damaged)?;
+                    // It may be of a later lap than the new tail.
+                    self.limit = 0;
                     self.sole = mode.0;
                 }
                 let claim = ring.place(self.tail, blocks);
                 self.make_room(ring, &claim)?;
-                if self.announce_and_look(ring, &claim) {
+                if self.announce_and_look(ring, self.hot(ring)?, &claim) {
                     return Ok(claim);
                 }
                 self.sole = 0;
@@ -119,7 +115,7 @@ impl Publisher {
             }
             let claim = ring.place(tail, blocks);
             self.make_room(ring, &claim)?;
-            self.announce(ring, &claim);
+            announce(self.hot(ring)?, &claim);
             if self.take(ring, &claim)? {
                 return Ok(claim);
             }
@@ -143,7 +139,8 @@ impl Publisher {
 
     fn make_room(&mut self, ring: &Ring, claim: &Claim) -> Result<(), Refused> {
         if claim.end > self.limit {
-            self.limit = ring.limit(claim.start, claim.end)?;
+            let lap_end = (claim.end.wrapping_sub(1) | ring.mask).wrapping_add(1);
+            self.limit = ring.limit(claim.start, claim.end)?.min(lap_end);
         }
         Ok(())
     }
@@ -181,4 +178,10 @@ impl Publisher {
         self.tail = claim.end;
         Ok(true)
     }
+}
+
+#[inline(always)]
+fn announce(hot: &MemberHot, claim: &Claim) {
+    hot.blocks.store(claim.end.wrapping_sub(claim.start), order!("announce.blocks", Release));
+    hot.announced.store(claim.start, order!("announce.start", Release));
 }

@@ -144,8 +144,9 @@ pub struct Sender {
 impl Sender {
     pub fn claim(&mut self, memory: &Memory, blocks: u64) -> Result<Claim, Refused> {
         let ring = memory.ring();
-        let claim = match self.publisher.claim_fast(&ring, blocks) {
-            Some(claim) => Ok(claim),
+        let hot = &memory.members[self.row].hot;
+        let claim = match self.publisher.claim_fast(&ring, hot, blocks) {
+            Some(first) => Ok(Claim { start: first, first, end: first + blocks }),
             None => self.publisher.claim(&ring, blocks),
         };
         assert_ne!(claim, Err(Refused::Damaged), "an honest queue is damaged");
@@ -188,7 +189,8 @@ impl Receiver {
     /// The next message, if there is one now.
     pub fn take(&self, memory: &Memory) -> Option<Held> {
         let ring = memory.ring();
-        let fast = self.reader.take_fast(&ring, &memory.groups[self.group]);
+        let hot = &memory.members[self.row].hot;
+        let fast = self.reader.take_fast(&ring, &memory.groups[self.group], hot);
         let taken = match fast {
             Some(taken) => taken,
             None => match self.reader.take(&ring, |position, _| self.wants(&ring, position)) {
@@ -231,7 +233,8 @@ impl Receiver {
     /// Acks, as `Consumer::ack` does. True if it is in shared memory.
     pub fn ack(&self, memory: &Memory, held: &Held) {
         let ring = memory.ring();
-        if self.reader.ack_oldest(&ring, held.taken.from, held.taken.end) {
+        let (group, taken) = (&memory.groups[self.group], &held.taken);
+        if taken.from == taken.first && self.reader.ack_oldest(group, taken.from, taken.end) {
             return;
         }
         if self.reader.ack(&ring, &held.taken) == Settled::NeedsExplicit {
