@@ -23,14 +23,14 @@ VERSION := $(shell sed -n '0,/^version = /s/^version = "\(.*\)"/\1/p' Cargo.toml
 ABI := 0
 FILL := sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@ABI@|$(ABI)|'
 
-.PHONY: demo test soak bench setup install uninstall capi $(STEPS:%=test-%)
+.PHONY: demo test soak bench setup setup-test install uninstall capi abi $(STEPS:%=test-%)
 
 demo: setup
 	cargo build --release --features cli
 	$(OUT)/release/slipring demo
 
 # One after another, also under make -j: they share two cores and the build directory.
-test: setup
+test: setup-test
 	@for step in $(STEPS); do \
 	    echo "== $$step"; \
 	    $(MAKE) --no-print-directory test-$$step || { echo "== $$step FAILED; again with: make test-$$step"; exit 1; }; \
@@ -39,7 +39,7 @@ test: setup
 bench: setup
 	cargo bench --bench first_look
 
-soak: setup
+soak: setup-test
 	SLIPRING_SOAK=1 SLIPRING_ROUNDS=$(ROUNDS) HOSTILE_SCRIBBLES=$(SCRIBBLES) MODEL_CASES=$(CASES) \
 	    cargo test --release --all-features
 	SLIPRING_LOOM_PREEMPTIONS=2 SLIPRING_MUTANTS=all $(MAKE) --no-print-directory test-loom
@@ -82,6 +82,10 @@ capi:
 	cargo rustc --release --lib --features capi --crate-type cdylib,staticlib --target-dir $(OUT)/capi -- \
 	    -C link-arg=-Wl,-soname,libslipring.so.$(ABI)
 
+# Writes down the binary interface that tests/ffi compares with: after an addition, or a break (then ABI moves, too).
+abi: capi
+	sh packaging/abi/describe.sh include/slipring.h $(OUT)/capi/release/libslipring.so packaging/abi
+
 # make install PREFIX=/usr/local [DESTDIR=...]
 install: capi
 	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/cmake/slipring
@@ -102,7 +106,13 @@ uninstall:
 # Asks the system only for what is not there.
 setup:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust $(MSRV) or later (https://rustup.rs)"; exit 1; }
-	@command -v c++ >/dev/null || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends g++ libc6-dev; }
-	@command -v pkg-config >/dev/null || apt-get install -y --no-install-recommends pkg-config
+	@$(call have,c++:g++ c++:libc6-dev)
+
+setup-test: setup
+	@$(call have,pkg-config:pkg-config cmake:cmake clang:clang valgrind:valgrind abidw:abigail-tools python3:python3 node:nodejs npm:npm go:golang-go)
 	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+
+# Installs the packages of the commands that are missing: pairs of command:package.
+have = missing=; for pair in $(1); do command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair\#*:}"; done; \
+	[ -z "$$missing" ] || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends $$missing; }

@@ -670,7 +670,7 @@ slipring_status slipring_receive(slipring_consumer *consumer,
  * Lends a message in place, without a copy. It is held until it is acked, retried or rejected; several may be. `timeout_ns` as for
  * `slipring_receive`.
  *
- * EMPTY, TIMEOUT, CLOSED, LAGGED, FORKED, CORRUPT, INVALID.
+ * EMPTY, TIMEOUT, CLOSED, LAGGED, FORKED, CORRUPT, INVALID, LIMIT (a million messages are held; the message is given back).
  *
  * `consumer` is NULL or open, and used by no other thread now; `out` is NULL or writable.
  */

@@ -9,8 +9,8 @@
 #include "slipring.h"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -27,10 +27,11 @@
 
 namespace slipring {
 
-/// A call failed: its status, and slipring_last_error as text.
+/// A call failed: its status, and as text its name and slipring_last_error.
 class error : public std::runtime_error {
 public:
-    explicit error(slipring_status status) : std::runtime_error(slipring_last_error()), status_(status) {}
+    error(slipring_status status, const char *call)
+        : std::runtime_error(std::string(call) + ": " + slipring_last_error()), status_(status) {}
     slipring_status status() const noexcept { return status_; }
 
 private:
@@ -44,11 +45,12 @@ public:
     constexpr wait() noexcept : ns_(-1) {}
     /// Not at all.
     static constexpr wait none() noexcept { return wait(0, 0); }
-    /// As long as this; what is not positive means not at all.
+    /// As long as this; what is not positive means not at all, and what nanoseconds cannot hold (292 years) for ever.
     template <class Rep, class Period>
-    wait(std::chrono::duration<Rep, Period> time)
-        : ns_(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count()) {
-        if (ns_ < 0) ns_ = 0;
+    constexpr wait(std::chrono::duration<Rep, Period> time) noexcept : ns_(0) {
+        using namespace std::chrono;
+        const double seconds = duration_cast<duration<double>>(time).count();
+        if (seconds > 0) ns_ = seconds < 9.2e9 ? duration_cast<nanoseconds>(time).count() : -1;
     }
     constexpr std::int64_t ns() const noexcept { return ns_; }
 
@@ -58,18 +60,18 @@ private:
 };
 
 namespace detail {
-inline void check(slipring_status status) {
-    if (status != SLIPRING_OK) throw error(status);
+inline void check(slipring_status status, const char *call) {
+    if (status != SLIPRING_OK) throw error(status, call);
 }
 /// False for the statuses that steer a program's flow.
-inline bool arrived(slipring_status status) {
+inline bool arrived(slipring_status status, const char *call) {
     switch (status) {
     case SLIPRING_OK: return true;
     case SLIPRING_FULL:
     case SLIPRING_EMPTY:
     case SLIPRING_TIMEOUT:
     case SLIPRING_CLOSED: return false;
-    default: throw error(status);
+    default: throw error(status, call);
     }
 }
 /// A handle of C with its closing function.
@@ -130,20 +132,19 @@ public:
     std::uint32_t deliveries() const noexcept { return message_.deliveries; }
 
     /// Done: no crash of anybody brings it back.
-    void ack() { settle(slipring_ack); }
+    void ack() { settle(slipring_ack, "slipring_ack"); }
     /// Gives it back, to be delivered again.
-    void retry() { settle(slipring_retry); }
+    void retry() { settle(slipring_retry, "slipring_retry"); }
     /// Puts it aside as a dead letter.
     void reject(const char *reason) {
-        detail::check(slipring_reject(std::exchange(consumer_, nullptr), &message_, reason));
+        detail::check(slipring_reject(std::exchange(consumer_, nullptr), &message_, reason), "slipring_reject");
     }
 
 private:
     friend class consumer;
-    message(slipring_consumer *consumer, const slipring_message &message) noexcept
-        : consumer_(consumer), message_(message) {}
-    void settle(slipring_status (*what)(slipring_consumer *, const slipring_message *)) {
-        detail::check(what(std::exchange(consumer_, nullptr), &message_));
+    message(slipring_consumer *from, const slipring_message &found) noexcept : consumer_(from), message_(found) {}
+    void settle(slipring_status (*what)(slipring_consumer *, const slipring_message *), const char *call) {
+        detail::check(what(std::exchange(consumer_, nullptr), &message_), call);
     }
     void give_back() noexcept {
         if (consumer_ != nullptr) slipring_retry(consumer_, &message_);
@@ -170,15 +171,15 @@ public:
 #endif
     /// Publishes the first `len` bytes.
     void commit(std::size_t len) {
-        detail::check(slipring_commit(producer_, &reservation_, len));
+        detail::check(slipring_commit(producer_, &reservation_, len), "slipring_commit");
         producer_ = nullptr;
     }
     void commit() { commit(size()); }
 
 private:
     friend class producer;
-    reservation(slipring_producer *producer, const slipring_reservation &reservation) noexcept
-        : producer_(producer), reservation_(reservation) {}
+    reservation(slipring_producer *from, const slipring_reservation &space) noexcept
+        : producer_(from), reservation_(space) {}
     slipring_producer *producer_;
     slipring_reservation reservation_;
 };
@@ -186,29 +187,39 @@ private:
 /// The sending side.
 class producer {
 public:
-    /// Sends a message. False if there was no room in time, or the queue is closed; `send(...)` without a wait is false only then.
+    /// Sends a message. False if there was no room in time, or the queue is closed (`closed` tells).
     bool send(const void *data, std::size_t len, wait wait = {}) {
-        return detail::arrived(slipring_send(handle_.get(), data, len, wait.ns()));
+        return arrived(slipring_send(handle_.get(), data, len, wait.ns()), "slipring_send");
     }
     bool send(std::string_view text, wait wait = {}) { return send(text.data(), text.size(), wait); }
+    /// The same with an event name; nullptr means none.
     bool send_event(const char *event, const void *data, std::size_t len, wait wait = {}) {
-        return detail::arrived(slipring_send_event(handle_.get(), event, data, len, wait.ns()));
+        return arrived(slipring_send_event(handle_.get(), event, data, len, wait.ns()), "slipring_send_event");
     }
     bool send_event(const char *event, std::string_view text, wait wait = {}) {
         return send_event(event, text.data(), text.size(), wait);
     }
     /// Reserves `len` bytes to be written in place; empty if there was no room in time, or the queue is closed.
-    std::optional<reservation> reserve(std::size_t len, wait wait = {}) {
+    std::optional<reservation> reserve(std::size_t len, wait wait = {}) { return reserve_event(nullptr, len, wait); }
+    std::optional<reservation> reserve_event(const char *event, std::size_t len, wait wait = {}) {
         slipring_reservation space;
-        if (!detail::arrived(slipring_reserve(handle_.get(), len, wait.ns(), &space))) return std::nullopt;
+        const slipring_status status = slipring_reserve_event(handle_.get(), event, len, wait.ns(), &space);
+        if (!arrived(status, "slipring_reserve_event")) return std::nullopt;
         return reservation(handle_.get(), space);
     }
+    /// Did the last send or reserve find the queue closed?
+    bool closed() const noexcept { return closed_; }
     slipring_producer *get() const noexcept { return handle_.get(); }
 
 private:
     friend class queue;
     explicit producer(slipring_producer *handle) noexcept : handle_(handle) {}
+    bool arrived(slipring_status status, const char *call) {
+        closed_ = status == SLIPRING_CLOSED;
+        return detail::arrived(status, call);
+    }
     detail::owner<slipring_producer, slipring_producer_close> handle_;
+    bool closed_ = false;
 };
 
 /// How a consumer joins.
@@ -224,7 +235,7 @@ public:
         slipring_message found;
         const slipring_status status = slipring_borrow(handle_.get(), wait.ns(), &found);
         closed_ = status == SLIPRING_CLOSED;
-        if (!detail::arrived(status)) return std::nullopt;
+        if (!detail::arrived(status, "slipring_borrow")) return std::nullopt;
         return message(handle_.get(), found);
     }
     /// Did the last receive find the queue closed and drained?
@@ -232,7 +243,7 @@ public:
     /// A descriptor for poll or epoll: see slipring_consumer_fd.
     int fd() const {
         const int fd = slipring_consumer_fd(handle_.get());
-        if (fd < 0) throw error(fd);
+        if (fd < 0) throw error(fd, "slipring_consumer_fd");
         return fd;
     }
     std::uint64_t lag() const noexcept { return slipring_lag(handle_.get()); }
@@ -254,19 +265,28 @@ struct queue_options : slipring_queue_options {
 class queue {
 public:
     static queue create(const std::string &name, const queue_options &options = {}) {
-        return made([&](slipring_queue **out) { return slipring_create(name.c_str(), &options, out); });
+        return made("slipring_create", [&](slipring_queue **out) { return slipring_create(name.c_str(), &options, out); });
     }
     static queue open(const std::string &name) {
-        return made([&](slipring_queue **out) { return slipring_open(name.c_str(), out); });
+        return made("slipring_open", [&](slipring_queue **out) { return slipring_open(name.c_str(), out); });
     }
     static queue open_or_create(const std::string &name, const queue_options &options = {}) {
-        return made([&](slipring_queue **out) { return slipring_open_or_create(name.c_str(), &options, out); });
+        return made("slipring_open_or_create", [&](slipring_queue **out) { return slipring_open_or_create(name.c_str(), &options, out); });
     }
-    static void unlink(const std::string &name) { detail::check(slipring_unlink(name.c_str())); }
+    /// Without a name, in a sealed memory file: see slipring_create_memfd.
+    static queue create_memfd(const std::string &label, const queue_options &options = {}) {
+        return made("slipring_create_memfd",
+                    [&](slipring_queue **out) { return slipring_create_memfd(label.c_str(), &options, out); });
+    }
+    /// Opens a queue that came as a descriptor, which stays the caller's.
+    static queue open_fd(int fd) {
+        return made("slipring_open_fd", [&](slipring_queue **out) { return slipring_open_fd(fd, out); });
+    }
+    static void unlink(const std::string &name) { detail::check(slipring_unlink(name.c_str()), "slipring_unlink"); }
 
     slipring::producer producer() {
         slipring_producer *handle = nullptr;
-        detail::check(slipring_producer_open(handle_.get(), &handle));
+        detail::check(slipring_producer_open(handle_.get(), &handle), "slipring_producer_open");
         return slipring::producer(handle);
     }
     /// Joins a group, which is made if there is none of that name.
@@ -277,31 +297,37 @@ public:
     slipring::consumer reader(const consumer_options &options = {}) { return joined(nullptr, options); }
 
     /// Closes the queue for good: producers stop, consumers drain.
-    void shutdown() { detail::check(slipring_shutdown(handle_.get())); }
+    void shutdown() { detail::check(slipring_shutdown(handle_.get()), "slipring_shutdown"); }
     slipring_queue_stats stats() const {
         slipring_queue_stats figures;
-        detail::check(slipring_stats(handle_.get(), &figures));
+        detail::check(slipring_stats(handle_.get(), &figures), "slipring_stats");
         return figures;
     }
     /// Repairs what dead members left; returns how many there were.
     std::uint32_t recover() {
         std::uint32_t repaired = 0;
-        detail::check(slipring_recover(handle_.get(), &repaired));
+        detail::check(slipring_recover(handle_.get(), &repaired), "slipring_recover");
         return repaired;
     }
+    /// Drops a group that has no members.
+    void drop_group(const std::string &group) {
+        detail::check(slipring_drop_group(handle_.get(), group.c_str()), "slipring_drop_group");
+    }
+    /// The queue file's descriptor, to be passed on; it stays the queue's.
+    int fd() const noexcept { return slipring_queue_fd(handle_.get()); }
     slipring_queue *get() const noexcept { return handle_.get(); }
 
 private:
     explicit queue(slipring_queue *handle) noexcept : handle_(handle) {}
     template <class Open>
-    static queue made(Open open) {
+    static queue made(const char *call, Open open) {
         slipring_queue *handle = nullptr;
-        detail::check(open(&handle));
+        detail::check(open(&handle), call);
         return queue(handle);
     }
     slipring::consumer joined(const char *group, const consumer_options &options) {
         slipring_consumer *handle = nullptr;
-        detail::check(slipring_consumer_open(handle_.get(), group, &options, &handle));
+        detail::check(slipring_consumer_open(handle_.get(), group, &options, &handle), "slipring_consumer_open");
         return slipring::consumer(handle);
     }
     detail::owner<slipring_queue, slipring_close> handle_;

@@ -324,6 +324,46 @@ fn close_lets_consumers_drain() {
     assert_eq!(observer.recv().unwrap_err(), RecvError::Closed);
 }
 
+/// Also when the gap opens in the middle of a batch. Each message takes one block, so that positions count messages.
+#[test]
+fn batches_hide_no_gap() {
+    let dir = TempDir::new();
+    let options = Queue::options().capacity(64 * 64).topic(true);
+    let queue = options.create(&dir.path("q")).unwrap();
+    let lossy = queue.consumer_options().lossy(true).open().unwrap();
+    let mut tx = queue.producer().unwrap();
+    const MESSAGES: u64 = 3_000_000;
+    let sender = std::thread::spawn(move || {
+        for n in 0..MESSAGES {
+            tx.send(&n.to_le_bytes()).unwrap();
+        }
+        tx
+    });
+    let (mut next, mut gaps_behind_a_batch) = (0, 0);
+    let mut batch = 0;
+    while next < MESSAGES {
+        match lossy.recv_batch(16) {
+            Ok(messages) => {
+                batch = messages.len();
+                for message in messages {
+                    let number = u64::from_le_bytes(message.payload().try_into().unwrap());
+                    assert_eq!(number, next, "a gap that nobody told of");
+                    next += 1;
+                    message.ack().unwrap();
+                }
+            }
+            Err(RecvError::Lagged { missed }) => {
+                gaps_behind_a_batch += u64::from(batch > 0 && batch < 16);
+                batch = 0;
+                next += missed;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    sender.join().unwrap();
+    println!("{gaps_behind_a_batch} gaps right behind a short batch");
+}
+
 #[test]
 fn lossy_readers_and_observers_are_told_what_they_missed() {
     let dir = TempDir::new();

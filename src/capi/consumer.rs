@@ -5,11 +5,12 @@ use core::ptr;
 use std::os::fd::AsRawFd;
 
 use super::error::{
-    Failure, Outcome, SLIPRING_TOO_LARGE, answer_with, invalid, plain, report, slipring_status,
+    Failure, Outcome, SLIPRING_INTERNAL, SLIPRING_LAGGED, SLIPRING_LIMIT, SLIPRING_TOO_LARGE,
+    answer_with, invalid, plain, slipring_status,
 };
-use super::pointers::{Options, Wait, not_null, options, set, text};
+use super::pointers::{Options, Wait, handle_number, not_null, options, set, text};
 use super::queue::{slipring_queue, with_queue};
-use crate::{AckError, Consumer, Message, Start};
+use crate::{AckError, Consumer, Message, RecvError, Start};
 
 /// The receiving side of a queue. One thread at a time uses it; several messages may be held at once.
 pub struct slipring_consumer {
@@ -17,6 +18,8 @@ pub struct slipring_consumer {
     held: Held,
     /// A message that was too large for `slipring_receive`'s buffer; it is delivered next.
     waiting: Option<Message<'static>>,
+    /// A gap has ended a batch; the next call says so.
+    overrun: bool,
     poisoned: bool,
     /// Owned; reached by pointer since the messages borrow from it.
     consumer: *mut Consumer,
@@ -24,51 +27,107 @@ pub struct slipring_consumer {
 
 impl Drop for slipring_consumer {
     fn drop(&mut self) {
-        self.held.slots.clear();
+        self.held.clear();
         self.waiting = None;
         // SAFETY: made by `Box::into_raw`, and nothing borrows it any more.
         drop(unsafe { Box::from_raw(self.consumer) });
     }
 }
 
-/// Messages by cookie: `generation << 32 | slot`. A slot's generation moves when it is emptied, so that old cookies find nothing.
-#[derive(Default)]
+/// Messages by cookie: `handle:20 | generation:24 | slot:20`. A slot's generation moves when it is emptied, so that old cookies find nothing;
+/// nor does another handle's.
 struct Held {
+    /// Most programs hold one message at a time: it needs no slot. Its cookie is the next one's while there is none.
+    hand: Option<Message<'static>>,
+    hand_cookie: u64,
     slots: Vec<Slot>,
     /// The first empty slot; each names the next.
-    free: u32,
+    free: usize,
 }
 
 struct Slot {
-    generation: u32,
-    next: u32,
+    cookie: u64,
+    next: usize,
     message: Option<Message<'static>>,
 }
 
+const SLOT: u64 = (1 << 20) - 1;
+const GENERATION: u64 = ((1 << 24) - 1) << 20;
+
+/// The cookie that follows in the same slot.
+#[inline(always)]
+fn following(cookie: u64) -> u64 {
+    cookie & !GENERATION | cookie.wrapping_add(SLOT + 1) & GENERATION
+}
+
 impl Held {
+    fn new() -> Self {
+        Self { hand: None, hand_cookie: handle_number() << 44 | SLOT, slots: Vec::new(), free: 0 }
+    }
+
+    /// Keeps a message and describes it to C.
+    ///
+    /// # Safety
+    /// `out` is writable.
     #[inline(always)]
-    fn keep(&mut self, message: Message<'static>) -> slipring_message {
-        let at = self.free as usize;
-        if at == self.slots.len() {
-            self.slots.push(Slot { generation: 1, next: at as u32 + 1, message: None });
+    unsafe fn lend(&mut self, message: Message<'static>, out: *mut slipring_message) -> Outcome {
+        if self.hand.is_some() {
+            // SAFETY: the caller's promise.
+            return unsafe { self.lend_another(message, out) };
         }
-        let slot = &mut self.slots[at];
+        // SAFETY: the caller's promise.
+        unsafe { describe(&message, self.hand_cookie, out) };
+        self.hand = Some(message);
+        Ok(())
+    }
+
+    /// # Safety
+    /// `out` is writable.
+    #[inline(never)]
+    unsafe fn lend_another(
+        &mut self,
+        message: Message<'static>,
+        out: *mut slipring_message,
+    ) -> Outcome {
+        let at = self.free;
+        if at as u64 == SLOT {
+            return Err(plain(SLIPRING_LIMIT));
+        }
+        if at == self.slots.len() {
+            let cookie = self.hand_cookie & !GENERATION & !SLOT | at as u64;
+            self.slots.push(Slot { cookie, next: at + 1, message: None });
+        }
+        let Some(slot) = self.slots.get_mut(at) else { return Err(plain(SLIPRING_INTERNAL)) };
         self.free = slot.next;
-        let cookie = u64::from(slot.generation) << 32 | at as u64;
-        describe(slot.message.insert(message), cookie)
+        // SAFETY: the caller's promise.
+        unsafe { describe(&message, slot.cookie, out) };
+        slot.message = Some(message);
+        Ok(())
     }
 
     #[inline(always)]
     fn take(&mut self, cookie: u64) -> Option<Message<'static>> {
-        let at = cookie as u32;
-        let slot = self.slots.get_mut(at as usize)?;
-        if u64::from(slot.generation) != cookie >> 32 {
-            return None;
+        if cookie == self.hand_cookie {
+            let message = self.hand.take()?;
+            self.hand_cookie = following(cookie);
+            return Some(message);
         }
+        self.take_another(cookie)
+    }
+
+    #[inline(never)]
+    fn take_another(&mut self, cookie: u64) -> Option<Message<'static>> {
+        let at = (cookie & SLOT) as usize;
+        let slot = self.slots.get_mut(at).filter(|slot| slot.cookie == cookie)?;
         let message = slot.message.take()?;
-        slot.generation = slot.generation.wrapping_add(1).max(1);
+        slot.cookie = following(cookie);
         slot.next = core::mem::replace(&mut self.free, at);
         Some(message)
+    }
+
+    fn clear(&mut self) {
+        self.hand = None;
+        self.slots.clear();
     }
 }
 
@@ -95,11 +154,15 @@ pub struct slipring_message {
     pub spare: u32,
 }
 
+/// Written where it is to be: a copy of what was just written would have to wait for it.
+///
+/// # Safety
+/// `out` is writable.
 #[inline(always)]
-fn describe(message: &Message<'static>, cookie: u64) -> slipring_message {
+unsafe fn describe(message: &Message<'static>, cookie: u64, out: *mut slipring_message) {
     let payload = message.payload();
     let event = message.event();
-    slipring_message {
+    let told = slipring_message {
         data: payload.as_ptr().cast(),
         len: payload.len(),
         event: event.map_or(ptr::null(), |event| event.as_ptr().cast()),
@@ -108,7 +171,9 @@ fn describe(message: &Message<'static>, cookie: u64) -> slipring_message {
         cookie,
         deliveries: message.deliveries(),
         spare: 0,
-    }
+    };
+    // SAFETY: the caller's promise.
+    unsafe { out.write(told) };
 }
 
 /// `start`: at the oldest message that is still there.
@@ -218,8 +283,9 @@ pub unsafe extern "C" fn slipring_consumer_open(
             }
             let consumer = Box::into_raw(Box::new(wanted.open()?));
             let handle = slipring_consumer {
-                held: Held::default(),
+                held: Held::new(),
                 waiting: None,
+                overrun: false,
                 poisoned: false,
                 consumer,
             };
@@ -248,17 +314,38 @@ pub unsafe extern "C" fn slipring_consumer_close(consumer: *mut slipring_consume
 impl slipring_consumer {
     /// The next message. It borrows from `self.consumer`, which outlives everything this handle keeps.
     #[inline(always)]
-    fn next(&mut self, wait: &Wait) -> Result<Message<'static>, Failure> {
-        if let Some(message) = self.waiting.take() {
-            return Ok(message);
+    fn next(&mut self, timeout_ns: i64) -> Result<Message<'static>, Failure> {
+        Wait::check(timeout_ns)?;
+        if self.waiting.is_some() || self.overrun {
+            return self.next_kept();
         }
         // SAFETY: owned by this handle; only shared borrows are ever made.
         let consumer: &'static Consumer = unsafe { &*self.consumer };
-        Ok(match wait {
-            Wait::No => consumer.try_recv()?,
-            Wait::ForEver => consumer.recv()?,
-            Wait::For(time) => consumer.recv_timeout(*time)?,
-        })
+        match consumer.try_recv() {
+            Ok(message) => Ok(message),
+            Err(error) => wait_for_next(consumer, error, timeout_ns),
+        }
+    }
+
+    #[cold]
+    fn next_kept(&mut self) -> Result<Message<'static>, Failure> {
+        self.overrun = false;
+        self.waiting.take().ok_or_else(|| plain(SLIPRING_LAGGED))
+    }
+}
+
+/// There is none now: waits for one, if the caller does.
+#[cold]
+#[inline(never)]
+fn wait_for_next(
+    consumer: &'static Consumer,
+    error: RecvError,
+    timeout_ns: i64,
+) -> Result<Message<'static>, Failure> {
+    match (error, Wait::of(timeout_ns)) {
+        (RecvError::Empty, Wait::ForEver) => Ok(consumer.recv()?),
+        (RecvError::Empty, Wait::For(time)) => Ok(consumer.recv_timeout(time)?),
+        (error, _) => Err(error.into()),
     }
 }
 
@@ -285,7 +372,7 @@ pub unsafe extern "C" fn slipring_receive(
             if capacity > 0 {
                 not_null(buffer, "buffer")?;
             }
-            let message = consumer.next(&Wait::parse(timeout_ns)?)?;
+            let message = consumer.next(timeout_ns)?;
             let payload = message.payload();
             set(len, payload.len());
             if payload.len() > capacity {
@@ -301,7 +388,7 @@ pub unsafe extern "C" fn slipring_receive(
 /// Lends a message in place, without a copy. It is held until it is acked, retried or rejected; several may be. `timeout_ns` as for
 /// `slipring_receive`.
 ///
-/// EMPTY, TIMEOUT, CLOSED, LAGGED, FORKED, CORRUPT, INVALID.
+/// EMPTY, TIMEOUT, CLOSED, LAGGED, FORKED, CORRUPT, INVALID, LIMIT (a million messages are held; the message is given back).
 ///
 /// # Safety
 /// `consumer` is NULL or open, and used by no other thread now; `out` is NULL or writable.
@@ -315,9 +402,8 @@ pub unsafe extern "C" fn slipring_borrow(
     unsafe {
         with_consumer(consumer, |consumer| {
             not_null(out, "out")?;
-            let message = consumer.next(&Wait::parse(timeout_ns)?)?;
-            set(out, consumer.held.keep(message));
-            Ok(())
+            let message = consumer.next(timeout_ns)?;
+            consumer.held.lend(message, out)
         })
     }
 }
@@ -344,17 +430,23 @@ pub unsafe extern "C" fn slipring_borrow_batch(
             if max == 0 {
                 return Err(invalid("max is 0"));
             }
-            let mut wait = Wait::parse(timeout_ns)?;
+            let mut wait = timeout_ns;
             let mut found = 0;
             while found < max {
-                match consumer.next(&wait) {
-                    Ok(message) => set(out.add(found), consumer.held.keep(message)),
+                let place = out.add(found);
+                match consumer.next(wait).and_then(|message| consumer.held.lend(message, place)) {
+                    Ok(()) => {}
                     Err(failure) if found == 0 => return Err(failure),
-                    // Whatever it is, the next call says it again.
-                    Err(_) => break,
+                    Err(failure) => {
+                        // Only a gap would not be found again by the next call.
+                        if failure.status() == SLIPRING_LAGGED {
+                            consumer.overrun = true;
+                        }
+                        break;
+                    }
                 }
                 found += 1;
-                wait = Wait::No;
+                wait = 0;
             }
             set(count, found);
             Ok(())
@@ -408,7 +500,7 @@ pub unsafe extern "C" fn slipring_reject(
     // SAFETY: the caller's promises.
     let reason = match unsafe { text(reason, "reason") } {
         Ok(reason) => reason.unwrap_or(""),
-        Err(failure) => return report(failure),
+        Err(failure) => return failure.status(),
     };
     // SAFETY: the caller's promises.
     unsafe { settle(consumer, message, |message| message.reject(reason)) }
@@ -427,10 +519,15 @@ unsafe fn settle(
         with_consumer(consumer, |consumer| {
             not_null(message, "message")?;
             let held = consumer.held.take((*message).cookie);
-            let held = held.ok_or_else(|| invalid("the message is not held by this consumer"))?;
+            let held = held.ok_or_else(not_held)?;
             Ok(what(held)?)
         })
     }
+}
+
+#[cold]
+fn not_held() -> Failure {
+    invalid("the message is not held by this consumer")
 }
 
 /// A descriptor for poll, epoll or an event loop: readable when there may be a message. Then receive with a timeout of 0 until EMPTY, which
@@ -482,7 +579,7 @@ unsafe fn with_consumer(
 ) -> slipring_status {
     // SAFETY: the caller's promise.
     let Some(consumer) = (unsafe { consumer.as_mut() }) else {
-        return report(invalid("consumer is NULL"));
+        return invalid("consumer is NULL").status();
     };
     let mut poisoned = consumer.poisoned;
     let status = answer_with(&mut poisoned, || body(consumer));

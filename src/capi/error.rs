@@ -1,7 +1,7 @@
 //! Status codes, and the text of the last error.
 
 use core::ffi::{CStr, c_char};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -57,63 +57,84 @@ pub extern "C" fn slipring_status_str(status: i32) -> *const c_char {
 /// thread's next failing call; successful calls leave it alone.
 #[unsafe(no_mangle)]
 pub extern "C" fn slipring_last_error() -> *const c_char {
-    LAST.try_with(|last| match &*last.borrow() {
-        Last::Static(text) => text.as_ptr(),
-        Last::Owned(text) => text.as_ptr(),
-    })
-    .unwrap_or(c"".as_ptr())
-}
-
-enum Last {
-    Static(&'static CStr),
-    Owned(CString),
+    match LAST.get() {
+        Some(text) => text.as_ptr(),
+        None => LONG
+            .try_with(|text| text.borrow().as_ref().map_or(c"".as_ptr(), |text| text.as_ptr()))
+            .unwrap_or(c"".as_ptr()),
+    }
 }
 
 thread_local! {
-    static LAST: RefCell<Last> = const { RefCell::new(Last::Static(c"")) };
+    /// The text if it is a static one, else it is in `LONG`. Without a destructor: to register one allocates.
+    static LAST: Cell<Option<&'static CStr>> = const { Cell::new(Some(c"")) };
+    static LONG: RefCell<Option<CString>> = const { RefCell::new(None) };
 }
 
-fn set_last(last: Last) {
-    // In a thread that is going away nobody asks any more.
-    let _ = LAST.try_with(|cell| cell.replace(last));
-}
-
-/// A failed call: its code, and its text unless the code says it all. Those that steer a program's flow carry no text, so that
-/// they never allocate.
-pub(super) struct Failure {
-    status: slipring_status,
-    text: Option<String>,
-}
+/// A failed call: its code. Its text is kept for `slipring_last_error` when this is made.
+pub(super) struct Failure(slipring_status);
 
 pub(super) type Outcome = Result<(), Failure>;
 
-/// An argument that makes no sense.
-pub(super) fn invalid(text: &str) -> Failure {
-    Failure { status: SLIPRING_INVALID, text: Some(text.into()) }
+impl Failure {
+    pub(super) fn status(&self) -> slipring_status {
+        self.0
+    }
 }
 
-/// A code that says it all.
+/// An argument that makes no sense.
+#[cold]
+pub(super) fn invalid(text: &str) -> Failure {
+    told(SLIPRING_INVALID, text.into())
+}
+
+/// A code that says it all; allocates nothing.
+#[cold]
 pub(super) fn plain(status: slipring_status) -> Failure {
-    Failure { status, text: None }
+    LAST.set(Some(text_of(status)));
+    Failure(status)
+}
+
+fn told(status: slipring_status, text: String) -> Failure {
+    let Ok(text) = CString::new(text) else { return plain(status) };
+    // In a thread that is going away nobody asks for a long text any more.
+    if LONG.try_with(|long| long.replace(Some(text))).is_err() {
+        return plain(status);
+    }
+    LAST.set(None);
+    Failure(status)
+}
+
+/// Codes that steer a program's flow carry no text of their own, so that they never allocate.
+fn steers(status: Status) -> bool {
+    use Status::{Closed, Empty, Full, Lagged, Timeout};
+    matches!(status, Full | Empty | Timeout | Lagged | Closed)
 }
 
 macro_rules! told {
     ($($error:ident)*) => {$(
         impl From<$error> for Failure {
+            #[cold]
             fn from(error: $error) -> Self {
                 let status = error.status();
-                let flow = matches!(
-                    status,
-                    Status::Full | Status::Empty | Status::Timeout | Status::Lagged | Status::Closed
-                );
-                Self { status: status as i32, text: (!flow).then(|| error.to_string()) }
+                if steers(status) { plain(status as i32) } else { told(status as i32, error.to_string()) }
             }
         }
     )*};
 }
-told! { OpenError JoinError SendError RecvError AckError }
+told! { OpenError JoinError SendError RecvError }
 
-/// Runs a function's body: no panic leaves it, and a failure's text is kept for `slipring_last_error`.
+impl From<AckError> for Failure {
+    #[cold]
+    fn from(error: AckError) -> Self {
+        let status = error.status();
+        // Why a dead-letter queue did not take a message is more than its code says.
+        let plainly = steers(status) && !matches!(error, AckError::DeadLetter(_));
+        if plainly { plain(status as i32) } else { told(status as i32, error.to_string()) }
+    }
+}
+
+/// Runs a function's body: no panic leaves it.
 #[inline(always)]
 pub(super) fn answer(body: impl FnOnce() -> Outcome) -> slipring_status {
     answer_with(&mut false, body)
@@ -123,25 +144,13 @@ pub(super) fn answer(body: impl FnOnce() -> Outcome) -> slipring_status {
 #[inline(always)]
 pub(super) fn answer_with(poisoned: &mut bool, body: impl FnOnce() -> Outcome) -> slipring_status {
     if *poisoned {
-        return report(plain(SLIPRING_INTERNAL));
+        return plain(SLIPRING_INTERNAL).status();
     }
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(())) => SLIPRING_OK,
-        Ok(Err(failure)) => report(failure),
-        Err(_) => {
-            *poisoned = true;
-            report(plain(SLIPRING_INTERNAL))
-        }
-    }
-}
-
-#[cold]
-pub(super) fn report(failure: Failure) -> slipring_status {
-    set_last(match failure.text.map(CString::new) {
-        Some(Ok(text)) => Last::Owned(text),
-        _ => Last::Static(text_of(failure.status)),
-    });
-    failure.status
+    let body = || body().map_or_else(|failure| failure.status(), |()| SLIPRING_OK);
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
+        *poisoned = true;
+        plain(SLIPRING_INTERNAL).status()
+    })
 }
 
 fn text_of(status: slipring_status) -> &'static CStr {

@@ -3,6 +3,7 @@
 use core::ffi::{CStr, c_char};
 use core::time::Duration;
 use core::{ptr, slice};
+use std::sync::{Mutex, PoisonError};
 
 use super::error::{Failure, invalid};
 
@@ -15,14 +16,23 @@ pub(super) enum Wait {
 
 impl Wait {
     #[inline(always)]
-    pub(super) fn parse(timeout_ns: i64) -> Result<Self, Failure> {
+    pub(super) fn check(timeout_ns: i64) -> Result<(), Failure> {
+        if timeout_ns < -1 { Err(bad_timeout()) } else { Ok(()) }
+    }
+
+    /// Of a number that was checked.
+    pub(super) fn of(timeout_ns: i64) -> Self {
         match timeout_ns {
-            0 => Ok(Self::No),
-            -1 => Ok(Self::ForEver),
-            1.. => Ok(Self::For(Duration::from_nanos(timeout_ns.unsigned_abs()))),
-            _ => Err(invalid("timeout_ns: use 0 (do not wait), -1 (for ever) or nanoseconds")),
+            0 => Self::No,
+            1.. => Self::For(Duration::from_nanos(timeout_ns.unsigned_abs())),
+            _ => Self::ForEver,
         }
     }
+}
+
+#[cold]
+fn bad_timeout() -> Failure {
+    invalid("timeout_ns: use 0 (do not wait), -1 (for ever) or nanoseconds")
 }
 
 /// # Safety
@@ -43,7 +53,7 @@ pub(super) unsafe fn text<'a>(at: *const c_char, what: &str) -> Result<Option<&'
 pub(super) unsafe fn name<'a>(at: *const c_char, what: &str) -> Result<&'a str, Failure> {
     // SAFETY: the caller's promise.
     let text = unsafe { text(at, what) }?;
-    text.ok_or_else(|| invalid(&format!("{what} is NULL")))
+    text.ok_or_else(|| is_null(what))
 }
 
 /// # Safety
@@ -71,8 +81,14 @@ pub(super) unsafe fn set<T>(out: *mut T, value: T) {
     }
 }
 
+#[inline(always)]
 pub(super) fn not_null<T>(at: *const T, what: &str) -> Result<(), Failure> {
-    if at.is_null() { Err(invalid(&format!("{what} is NULL"))) } else { Ok(()) }
+    if at.is_null() { Err(is_null(what)) } else { Ok(()) }
+}
+
+#[cold]
+fn is_null(what: &str) -> Failure {
+    invalid(&format!("{what} is NULL"))
 }
 
 /// An option struct of C: it begins with its size, and any bytes make one.
@@ -109,4 +125,12 @@ pub(super) unsafe fn options<T: Options>(at: *const T) -> Result<T, Failure> {
         return Err(invalid("the options use fields that this version does not know"));
     }
     Ok(options)
+}
+
+/// A number for each handle that gives out cookies, so that no other handle takes them. It comes again after a million handles.
+pub(super) fn handle_number() -> u64 {
+    static LAST: Mutex<u64> = Mutex::new(0);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    *last += 1;
+    *last
 }

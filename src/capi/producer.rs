@@ -4,11 +4,11 @@ use core::ffi::{c_char, c_void};
 use core::ptr;
 
 use super::error::{
-    Failure, Outcome, SLIPRING_FORKED, answer_with, invalid, plain, report, slipring_status,
+    Failure, Outcome, SLIPRING_FORKED, answer_with, invalid, plain, slipring_status,
 };
-use super::pointers::{Wait, bytes, not_null, set, text};
+use super::pointers::{Wait, bytes, handle_number, not_null, set, text};
 use super::queue::{slipring_queue, with_queue};
-use crate::{Producer, Queue, Reservation};
+use crate::{Producer, Queue, Reservation, SendError};
 
 /// The sending side of a queue. One thread at a time uses it.
 pub struct slipring_producer {
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn slipring_producer_open(
             let producer = Box::into_raw(Box::new(queue.producer()?));
             let handle = slipring_producer {
                 reservation: None,
-                cookie: 0,
+                cookie: handle_number() << 44,
                 poisoned: false,
                 queue: queue.clone(),
                 producer,
@@ -126,7 +126,34 @@ pub unsafe extern "C" fn slipring_send(
     timeout_ns: i64,
 ) -> slipring_status {
     // SAFETY: the caller's promises.
-    unsafe { send(producer, ptr::null(), data, len, timeout_ns) }
+    unsafe {
+        with_producer(producer, |producer| {
+            Wait::check(timeout_ns)?;
+            let payload = bytes(data.cast(), len)?;
+            let producer = producer.producer()?;
+            match producer.try_send(payload) {
+                Ok(_) => Ok(()),
+                Err(error) => wait_to_send(producer, error, payload, timeout_ns),
+            }
+        })
+    }
+}
+
+/// There is no room now: waits for it, if the caller does.
+#[cold]
+#[inline(never)]
+fn wait_to_send(
+    producer: &mut Producer,
+    error: SendError,
+    payload: &[u8],
+    timeout_ns: i64,
+) -> Outcome {
+    match (error, Wait::of(timeout_ns)) {
+        (SendError::Full, Wait::ForEver) => producer.send(payload)?,
+        (SendError::Full, Wait::For(time)) => producer.send_timeout(payload, time)?,
+        (error, _) => return Err(error.into()),
+    };
+    Ok(())
 }
 
 /// Sends a message with an event name, UTF-8 of at most 255 bytes; NULL means none. The rest as for `slipring_send`.
@@ -142,26 +169,13 @@ pub unsafe extern "C" fn slipring_send_event(
     timeout_ns: i64,
 ) -> slipring_status {
     // SAFETY: the caller's promises.
-    unsafe { send(producer, event, data, len, timeout_ns) }
-}
-
-/// # Safety
-/// As for `slipring_send_event`.
-#[inline(always)]
-unsafe fn send(
-    producer: *mut slipring_producer,
-    event: *const c_char,
-    data: *const c_void,
-    len: usize,
-    timeout_ns: i64,
-) -> slipring_status {
-    // SAFETY: the caller's promises.
     unsafe {
         with_producer(producer, |producer| {
+            Wait::check(timeout_ns)?;
             let event = text(event, "event")?.unwrap_or("");
             let payload = bytes(data.cast(), len)?;
             let producer = producer.producer()?;
-            match Wait::parse(timeout_ns)? {
+            match Wait::of(timeout_ns) {
                 Wait::No => producer.try_send_event(event, payload)?,
                 Wait::ForEver => producer.send_event(event, payload)?,
                 Wait::For(time) => producer.send_event_timeout(event, payload, time)?,
@@ -240,9 +254,10 @@ pub unsafe extern "C" fn slipring_reserve_event(
     unsafe {
         with_producer(producer, |handle| {
             not_null(out, "out")?;
+            Wait::check(timeout_ns)?;
             let event = text(event, "event")?.unwrap_or("");
             let producer = handle.producer()?;
-            let reservation = match Wait::parse(timeout_ns)? {
+            let reservation = match Wait::of(timeout_ns) {
                 Wait::No => producer.try_reserve_event(event, len)?,
                 Wait::ForEver => producer.reserve_event(event, len)?,
                 Wait::For(time) => producer.reserve_event_timeout(event, len, time)?,
@@ -340,7 +355,7 @@ unsafe fn with_producer(
 ) -> slipring_status {
     // SAFETY: the caller's promise.
     let Some(producer) = (unsafe { producer.as_mut() }) else {
-        return report(invalid("producer is NULL"));
+        return invalid("producer is NULL").status();
     };
     let mut poisoned = producer.poisoned;
     let status = answer_with(&mut poisoned, || body(producer));

@@ -3,7 +3,7 @@
 use core::ffi::{c_char, c_int};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::error::{Failure, Outcome, answer, invalid, report, slipring_status};
+use super::error::{Failure, Outcome, answer, invalid, slipring_status};
 use super::pointers::{Options, name, not_null, options, set};
 use crate::{Queue, QueueOptions};
 
@@ -289,7 +289,7 @@ pub unsafe extern "C" fn slipring_queue_fd(queue: *const slipring_queue) -> c_in
     // SAFETY: the caller's promise.
     match unsafe { queue.as_ref() } {
         Some(queue) => std::os::fd::AsRawFd::as_raw_fd(&queue.0.as_fd()),
-        None => report(invalid("queue is NULL")),
+        None => invalid("queue is NULL").status(),
     }
 }
 
@@ -416,6 +416,6 @@ pub(super) unsafe fn with_queue(
     // SAFETY: the caller's promise.
     match unsafe { queue.as_ref() } {
         Some(queue) => answer(|| body(&queue.0)),
-        None => report(invalid("queue is NULL")),
+        None => invalid("queue is NULL").status(),
     }
 }

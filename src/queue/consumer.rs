@@ -34,6 +34,8 @@ pub struct Consumer {
     pub(super) ahead: RefCell<VecDeque<Taken>>,
     /// Copies of a lossy reader.
     pub(super) copy: RefCell<Vec<u8>>,
+    /// A lossy reader was overrun after the first message of a batch: how many positions it missed.
+    pub(super) overrun: Cell<Option<u64>>,
     pub(super) dead: RefCell<Option<Producer>>,
     pub(super) bell: OnceCell<Bell>,
     pub(super) inflight: InFlight,
@@ -56,6 +58,7 @@ impl Consumer {
             prefetch: options.prefetch,
             ahead: RefCell::default(),
             copy: RefCell::default(),
+            overrun: Cell::new(None),
             dead: RefCell::default(),
             bell: OnceCell::new(),
             inflight: InFlight::new(),
@@ -76,7 +79,7 @@ impl Consumer {
     }
 
     /// Receives a message, waiting for one.
-    #[inline]
+    #[inline(always)]
     pub fn recv(&self) -> Result<Message<'_>, RecvError> {
         let slot = match self.take_fast() {
             Some(slot) => slot,
@@ -86,7 +89,7 @@ impl Consumer {
     }
 
     /// Receives a message if there is one now, else says [`RecvError::Empty`].
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&self) -> Result<Message<'_>, RecvError> {
         let slot = match self.take_fast() {
             Some(slot) => slot,
@@ -114,7 +117,13 @@ impl Consumer {
             match next {
                 Ok(message) => messages.push(message),
                 Err(error) if messages.is_empty() => return Err(error),
-                Err(_) => break,
+                Err(error) => {
+                    // Said by the next call; whatever else it is, that call finds it again.
+                    if let RecvError::Lagged { missed } = error {
+                        self.overrun.set(Some(missed));
+                    }
+                    break;
+                }
             }
         }
         Ok(messages)

@@ -50,17 +50,20 @@ impl<'c> Message<'c> {
     }
 
     /// The event name, if it has one (and it is UTF-8, as every honest sender's is).
+    #[inline]
     pub fn event(&self) -> Option<&str> {
         let bytes = self.part(|extent| (extent.len(), extent.event()));
-        std::str::from_utf8(bytes).ok().filter(|event| !event.is_empty())
+        if bytes.is_empty() { None } else { std::str::from_utf8(bytes).ok() }
     }
 
     /// The index of its first block, counted since the queue was made: with the queue's id it names the message for ever.
+    #[inline]
     pub fn position(&self) -> u64 {
         self.taken().first
     }
 
     /// How often it has been delivered to this group, this time included: above 1 it may have been worked on before.
+    #[inline]
     pub fn deliveries(&self) -> u32 {
         self.taken().count as u32
     }

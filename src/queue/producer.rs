@@ -50,7 +50,7 @@ impl Producer {
 
     /// Sends a message, waiting for room if the ring is full. Returns its position. When this returns, the message survives the
     /// death of this process.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, payload: &[u8]) -> Result<u64, SendError> {
         match self.send_fast(payload) {
             Some(position) => Ok(position),
@@ -59,7 +59,7 @@ impl Producer {
     }
 
     /// Sends a message if there is room now, else says [`SendError::Full`].
-    #[inline]
+    #[inline(always)]
     pub fn try_send(&mut self, payload: &[u8]) -> Result<u64, SendError> {
         match self.send_fast(payload) {
             Some(position) => Ok(position),
@@ -271,6 +271,10 @@ impl Producer {
     ) -> Result<(Extent, u64), SendError> {
         if event > MAX_EVENT {
             return Err(SendError::EventTooLong);
+        }
+        // By itself first, so that the sum cannot wrap.
+        if len as u64 > MAX_LEN {
+            return Err(SendError::TooLarge { len, max: self.max_message() });
         }
         let bytes = len as u64 + event as u64 + trailer as u64;
         let blocks = self.member.shared.ring().geometry.blocks(bytes);

@@ -119,6 +119,9 @@ impl Consumer {
     }
 
     fn next_lossy(&self) -> Result<Next, Stop> {
+        if let Some(missed) = self.overrun.take() {
+            return Err(Stop::Lagged { missed });
+        }
         let ring = self.ring();
         let mut buffer = self.copy.borrow_mut();
         loop {
