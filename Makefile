@@ -1,7 +1,7 @@
 # make demo    the main job on real input, with processes killed midway
 # make test    everything that a change must pass, bounded to minutes; installs what is missing
 # make soak    the same searches for longer (ROUNDS, SCRIBBLES, CASES, FUZZ_SOAK)
-# make bench   speed, beside rtrb and a bare cache line
+# make bench   speed, beside rtrb and a bare cache line; what the C interface costs
 #
 # `make test-<step>` runs one step alone; the steps are in STEPS.
 
@@ -38,6 +38,7 @@ test: setup-test
 
 bench: setup
 	cargo bench --bench first_look
+	cargo bench --bench c_api
 
 soak: setup-test
 	SLIPRING_SOAK=1 SLIPRING_ROUNDS=$(ROUNDS) HOSTILE_SCRIBBLES=$(SCRIBBLES) MODEL_CASES=$(CASES) \

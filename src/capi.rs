@@ -12,6 +12,7 @@
 
 mod consumer;
 mod error;
+mod held;
 mod pointers;
 mod producer;
 mod queue;

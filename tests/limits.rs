@@ -144,11 +144,9 @@ fn the_largest_message_fits_and_one_byte_more_says_how_much_would() {
             assert_eq!(tx.send(&vec![0; max + 1]), Err(too_large), "it does not wait in vain");
             assert_eq!(tx.try_send_event("e", &payload), Err(too_large));
             assert_eq!(tx.reserve(max + 1).map(drop), Err(too_large));
-            // Also where length and event together would wrap to something small.
-            for len in (0..300).map(|less| usize::MAX - less).chain([usize::MAX >> 1]) {
-                let huge = tx.try_reserve_event("event", len).map(drop);
-                assert!(matches!(huge, Err(SendError::TooLarge { .. })), "{len}: {huge:?}");
-            }
+            // Length and event together would wrap.
+            let huge = tx.try_reserve_event("event", usize::MAX - 2).map(drop);
+            assert!(matches!(huge, Err(SendError::TooLarge { .. })), "{huge:?}");
             let message = rx.try_recv().unwrap();
             assert_eq!(message.payload(), payload);
             message.ack().unwrap();

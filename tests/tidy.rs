@@ -47,9 +47,11 @@ fn files(below: &str) -> Vec<String> {
         for entry in fs::read_dir(dir).unwrap().flatten() {
             let name = entry.file_name().into_string().unwrap();
             let skipped = ["target", ".git", "corpus", "artifacts", "out", "seeds"];
+            let fetched = ["node_modules", "__pycache__"];
             // Gone again since it was listed: somebody's temporary file.
             let Ok(kind) = entry.file_type() else { continue };
-            if kind.is_dir() && !skipped.contains(&name.as_str()) && !name.starts_with("target-") {
+            let ours = |name: &str| ![&skipped[..], &fetched].concat().contains(&name);
+            if kind.is_dir() && ours(&name) && !name.starts_with("target-") {
                 walk(&entry.path(), found);
             } else if kind.is_file() {
                 found.push(entry.path());

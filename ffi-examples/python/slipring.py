@@ -7,18 +7,26 @@
                 with message:                     # acked at the end, given back if an exception leaves it
                     print(bytes(message.view))    # a memoryview into the queue itself: no copy
 
+Times are in seconds, None waits for ever. Threads may share a Queue; a Producer or Consumer, with its messages, is used by one at a time.
 The library is found as $SLIPRING_LIBRARY says, or as the system finds libslipring.so.0.
 """
 
 import ctypes
 import os
+import threading
+import time
+import weakref
 from ctypes import POINTER, byref, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
-__all__ = ["Queue", "Producer", "Consumer", "Message", "Error", "Closed"]
-
-_lib = ctypes.CDLL(os.environ.get("SLIPRING_LIBRARY", "libslipring.so.0"))
+__all__ = ["Queue", "Producer", "Reservation", "Consumer", "Message", "Error", "Closed"]
 
 FULL, EMPTY, TIMEOUT, CLOSED = -1, -2, -3, -4
+# Options: `start` of a consumer; `flags` of a consumer, and of a queue.
+EARLIEST, LATEST, POSITION = 0, 1, 2
+LOSSY = 1
+TOPIC, FENCED = 1, 2
+
+_lib = ctypes.CDLL(os.environ.get("SLIPRING_LIBRARY", "libslipring.so.0"))
 
 
 class _QueueOptions(ctypes.Structure):
@@ -43,6 +51,10 @@ class _Message(ctypes.Structure):
     ]
 
 
+class _Reservation(ctypes.Structure):
+    _fields_ = [("data", c_void_p), ("len", c_size_t), ("cookie", c_uint64)]
+
+
 def _declare(name, *arguments, result=c_int32):
     function = getattr(_lib, "slipring_" + name)
     function.argtypes, function.restype = arguments, result
@@ -61,6 +73,9 @@ _unlink = _declare("unlink", c_char_p)
 _producer_open = _declare("producer_open", c_void_p, POINTER(c_void_p))
 _producer_close = _declare("producer_close", c_void_p, result=None)
 _send_event = _declare("send_event", c_void_p, c_char_p, c_char_p, c_size_t, c_int64)
+_reserve_event = _declare("reserve_event", c_void_p, c_char_p, c_size_t, c_int64, POINTER(_Reservation))
+_commit = _declare("commit", c_void_p, POINTER(_Reservation), c_size_t)
+_abort = _declare("abort", c_void_p, POINTER(_Reservation), result=None)
 _consumer_open = _declare("consumer_open", c_void_p, c_char_p, POINTER(_ConsumerOptions), POINTER(c_void_p))
 _consumer_close = _declare("consumer_close", c_void_p, result=None)
 _borrow = _declare("borrow", c_void_p, c_int64, POINTER(_Message))
@@ -74,8 +89,8 @@ _lag = _declare("lag", c_void_p, result=c_uint64)
 class Error(Exception):
     """A call failed; `status` is the code of slipring.h."""
 
-    def __init__(self, status):
-        super().__init__(_last_error().decode())
+    def __init__(self, call, status):
+        super().__init__(f"{call.__name__}: {_last_error().decode()}")
         self.status = status
 
 
@@ -83,14 +98,44 @@ class Closed(Error):
     """The queue was closed; for a consumer: and everything in it is done."""
 
 
-def _check(status):
+def _check(call, status):
     if status < 0:
-        raise Closed(status) if status == CLOSED else Error(status)
+        raise (Closed if status == CLOSED else Error)(call, status)
     return status
 
 
-def _nanoseconds(timeout):
-    return -1 if timeout is None else int(timeout * 1e9)
+def _text(text):
+    """A string for C, which would take a NUL for its end."""
+    if text is None:
+        return None
+    encoded = text.encode()
+    if b"\0" in encoded:
+        raise ValueError("a NUL in a name")
+    return encoded
+
+
+def _options(struct, init, options):
+    init(byref(struct))
+    for option, value in options.items():
+        value = _text(value) if isinstance(value, str) else value
+        if not hasattr(struct, option):
+            raise TypeError(f"unknown option: {option}")
+        setattr(struct, option, value)
+        if getattr(struct, option) != value:
+            raise ValueError(f"out of range: {option}={value}")
+    return struct
+
+
+def _waiting(timeout, call):
+    """Calls with nanoseconds to wait: a fifth of a second at most each time, since Python handles signals (Ctrl-C) only in between."""
+    if timeout == 0:
+        return call(0)
+    end = None if timeout is None else time.monotonic_ns() + int(timeout * 1e9)
+    while True:
+        left = 200_000_000 if end is None else min(max(end - time.monotonic_ns(), 0), 200_000_000)
+        status = call(left)
+        if status != TIMEOUT or left == 0:
+            return status
 
 
 class _Handle:
@@ -109,100 +154,218 @@ class _Handle:
     def __exit__(self, *_):
         self.close()
 
-    __del__ = close
+    def __del__(self):
+        self.close()
 
 
 class Queue(_Handle):
-    """An open queue. Threads may share it."""
+    """An open queue. Closing it leaves its producers and consumers at work."""
 
     _closing = staticmethod(_close)
 
-    def __init__(self, handle):
+    def __init__(self, function, *arguments):
+        handle = c_void_p()
+        _check(function, function(*arguments, byref(handle)))
         self._handle = handle
-
-    @classmethod
-    def _made(cls, function, name, options):
-        given, handle = _QueueOptions(), c_void_p()
-        _queue_options_init(byref(given))
-        for option, value in options.items():
-            setattr(given, option, value)
-        _check(function(name.encode(), byref(given), byref(handle)))
-        return cls(handle)
 
     @classmethod
     def create(cls, name, **options):
         """Options: capacity, block_size, retain, mode, max_groups, max_members, flags."""
-        return cls._made(_create, name, options)
+        return cls(_create, _text(name), _options(_QueueOptions(), _queue_options_init, options))
 
     @classmethod
     def open_or_create(cls, name, **options):
-        return cls._made(_open_or_create, name, options)
+        return cls(_open_or_create, _text(name), _options(_QueueOptions(), _queue_options_init, options))
 
     @classmethod
     def open(cls, name):
-        handle = c_void_p()
-        _check(_open(name.encode(), byref(handle)))
-        return cls(handle)
+        return cls(_open, _text(name))
 
     @staticmethod
     def unlink(name):
-        _check(_unlink(name.encode()))
+        _check(_unlink, _unlink(_text(name)))
 
     def shutdown(self):
         """Closes the queue for good: producers stop, consumers drain."""
-        _check(_shutdown(self._handle))
+        _check(_shutdown, _shutdown(self._handle))
 
     def producer(self):
         return Producer(self)
 
     def consumer(self, group=None, **options):
-        """Options: start, position, prefetch, max_deliveries, dead_letter and filter (bytes), flags."""
+        """Options: start, position, prefetch, max_deliveries, dead_letter, filter, flags."""
         return Consumer(self, group, options)
 
 
-class Producer(_Handle):
-    """The sending side. One thread at a time uses it."""
+class _Lender(_Handle):
+    """A handle that lends out memory of the queue."""
 
-    _closing = staticmethod(_producer_close)
+    def __init__(self, function, *arguments):
+        self._viewed, self._forgotten, self._lock = weakref.WeakSet(), [], threading.RLock()
+        handle = c_void_p()
+        _check(function, function(*arguments, byref(handle)))
+        self._handle = handle
+
+    def _call(self, function, *arguments):
+        """Calls with the handle, once that has back what was forgotten. Should two threads use it at once, one waits: C would crash."""
+        with self._lock:
+            while self._forgotten:
+                self._take_back(self._handle, byref(self._forgotten.pop()))
+            return function(self._handle, *arguments)
+
+    def close(self):
+        """Also takes back what is lent; refused (BufferError) while a slice or an array made of its view is in use."""
+        if self._handle:
+            with self._lock:
+                for loan in list(self._viewed):
+                    loan._release()
+                super().close()
+
+    def __exit__(self, kind, *_):
+        try:
+            self.close()
+        except BufferError:
+            # Another exception is on its way and matters more; when the last slice is gone, this is closed, too.
+            if kind is None:
+                raise
+
+
+class _Loan:
+    """Memory of the queue in the caller's hands, seen through memoryviews. Giving it back releases them: used after that, they raise
+    ValueError. What was made of them (a slice, a numpy array) can't be released from here: while there is such a one, giving back is
+    refused with a BufferError and changes nothing, as it is for a bytearray that is to be resized.
+
+    One that is forgotten is given back with the next call or close of its producer or consumer; not at once, since a garbage collection may
+    run in any thread."""
+
+    def __init__(self, lender, struct):
+        self._lender, self._struct = lender, struct
+        self._array, self._views = None, []
+
+    def _held(self):
+        """Whom this is to be given back to."""
+        if self._lender is None or self._lender._handle is None:
+            raise ValueError(f"the {type(self).__name__.lower()} is no longer in hand")
+        return self._lender
+
+    def _view(self, readonly):
+        lender, length = self._held(), self._struct.len
+        array = self._array and self._array()
+        if array is None:
+            # Lengths are powers of two, since ctypes keeps each array type for ever.
+            kind = ctypes.c_char * (1 << (length - 1).bit_length() if length else 0)
+            array = kind.from_address(self._struct.data) if length else kind()
+            # Whoever has a view has the array, and with it this loan and its lender, which so can't be forgotten.
+            array.loan, self._array = self, weakref.ref(array)
+            lender._viewed.add(self)
+        view = memoryview(array).cast("B")[:length]
+        view = view.toreadonly() if readonly else view
+        self._views.append(weakref.ref(view))
+        return view
+
+    def _release(self):
+        for view in self._views:
+            if (view := view()) is not None:
+                view.release()
+        if self._array is not None and self._array() is not None:
+            raise BufferError(f"a slice or an array made of this {type(self).__name__.lower()}'s view is in use")
+        self._views.clear()
+
+    def _give_back(self, function, *more):
+        lender = self._held()
+        with lender._lock:
+            self._release()
+            self._lender = None
+            return lender._call(function, byref(self._struct), *more)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            if self._lender is not None:
+                self._end(kind is None)
+        except (BufferError, ValueError):
+            # Another exception is on its way and matters more.
+            if kind is None:
+                raise
+
+    def __del__(self):
+        if self._lender is not None:
+            self._lender._forgotten.append(self._struct)
+
+
+class Producer(_Lender):
+    """The sending side."""
+
+    _closing, _take_back = staticmethod(_producer_close), staticmethod(_abort)
 
     def __init__(self, queue):
-        handle = c_void_p()
-        _check(_producer_open(queue._handle, byref(handle)))
-        self._handle = handle
+        super().__init__(_producer_open, queue._handle)
 
     def send(self, payload, event=None, timeout=None):
-        """False if there was no room within `timeout` seconds (None: waits for ever)."""
-        name = None if event is None else event.encode()
-        status = _send_event(self._handle, name, payload, len(payload), _nanoseconds(timeout))
-        return status not in (FULL, TIMEOUT) and _check(status) == 0
+        """Sends bytes, or whatever has a buffer. False if there was no room in time."""
+        if not isinstance(payload, bytes):
+            payload = bytes(memoryview(payload))
+        event, length = _text(event), len(payload)
+        return self._done(_send_event, _waiting(timeout, lambda ns: self._call(_send_event, event, payload, length, ns)))
+
+    def reserve(self, length, event=None, timeout=None):
+        """Space for a message, to be written in place; None if there was no room in time. Be quick: messages behind it wait."""
+        struct, event = _Reservation(), _text(event)
+        if length < 0:
+            raise ValueError("a negative length")
+        status = _waiting(timeout, lambda ns: self._call(_reserve_event, event, length, ns, byref(struct)))
+        return Reservation(self, struct) if self._done(_reserve_event, status) else None
+
+    @staticmethod
+    def _done(call, status):
+        return status not in (FULL, TIMEOUT) and _check(call, status) == 0
 
 
-class Consumer(_Handle):
-    """The receiving side. One thread at a time uses it."""
+class Reservation(_Loan):
+    """Space for a message. Aborted at the end of its `with` block unless it was committed."""
 
-    _closing = staticmethod(_consumer_close)
+    @property
+    def view(self):
+        """The space, writable. Holds leftovers of earlier messages."""
+        return self._view(readonly=False)
+
+    def commit(self, length=None):
+        """Publishes the first `length` bytes (None: all) as a message."""
+        length = self._struct.len if length is None else length
+        if not 0 <= length <= self._struct.len:
+            raise ValueError("more than was reserved")
+        _check(_commit, self._give_back(_commit, length))
+
+    def abort(self):
+        """Gives it up."""
+        self._give_back(_abort)
+
+    def _end(self, _well):
+        self.abort()
+
+
+class Consumer(_Lender):
+    """The receiving side. Iterate over it, or ask for one message at a time."""
+
+    _closing, _take_back = staticmethod(_consumer_close), staticmethod(_retry)
 
     def __init__(self, queue, group, options):
-        given, handle = _ConsumerOptions(), c_void_p()
-        _consumer_options_init(byref(given))
-        for option, value in options.items():
-            setattr(given, option, value)
-        name = None if group is None else group.encode()
-        _check(_consumer_open(queue._handle, name, byref(given), byref(handle)))
-        self._handle = handle
+        options = _options(_ConsumerOptions(), _consumer_options_init, options)
+        super().__init__(_consumer_open, queue._handle, _text(group), byref(options))
 
     def receive(self, timeout=None):
-        """The next message, or None if there was none within `timeout` seconds (None: waits for ever)."""
-        message = Message(self)
-        status = _borrow(self._handle, _nanoseconds(timeout), byref(message._message))
+        """The next message, or None if there was none in time."""
+        struct = _Message()
+        status = _waiting(timeout, lambda ns: self._call(_borrow, ns, byref(struct)))
         if status in (EMPTY, TIMEOUT):
             return None
-        _check(status)
-        message._held = True
-        return message
+        _check(_borrow, status)
+        return Message(self, struct)
 
     def receive_all(self, timeout=None):
-        """Messages until there is none within `timeout` seconds, or the queue is closed and drained."""
+        """Messages until there is none in time, or the queue is closed and drained."""
         try:
             while (message := self.receive(timeout)) is not None:
                 yield message
@@ -212,66 +375,39 @@ class Consumer(_Handle):
     __iter__ = receive_all
 
     def fileno(self):
-        """For select, poll and asyncio: readable when there may be a message. Receive with timeout 0 until None."""
-        return _check(_consumer_fd(self._handle))
+        """For select, poll and asyncio: readable when there may be a message. Receive with timeout 0 until None; begin with that, too."""
+        return _check(_consumer_fd, self._call(_consumer_fd))
 
     def lag(self):
-        return _lag(self._handle)
+        """Messages that the group has not acked."""
+        return self._call(_lag)
 
 
-class Message:
-    """A message in hand. Its `view` points into the queue, and is released when the message is settled."""
+class Message(_Loan):
+    """A message in hand. At the end of its `with` block it is acked, or given back if an exception leaves it. One that is forgotten is
+    given back by its consumer's next receive or close."""
 
-    def __init__(self, consumer):
-        self._consumer, self._message, self._held, self._views = consumer, _Message(), False, []
+    def __init__(self, consumer, struct):
+        super().__init__(consumer, struct)
+        self.event = ctypes.string_at(struct.event, struct.event_len).decode() if struct.event else None
+        self.position, self.deliveries = struct.position, struct.deliveries
 
     @property
     def view(self):
-        if not self._held:
-            raise ValueError("the message is settled")
-        bytes_of = ctypes.c_char * self._message.len
-        array = bytes_of.from_address(self._message.data) if self._message.len else bytes_of()
-        view = memoryview(array).cast("B").toreadonly()
-        self._views.append(view)
-        return view
-
-    @property
-    def event(self):
-        return ctypes.string_at(self._message.event, self._message.event_len).decode() if self._message.event else None
-
-    @property
-    def position(self):
-        return self._message.position
-
-    @property
-    def deliveries(self):
-        return self._message.deliveries
-
-    def _settle(self, function, *more):
-        if not self._held:
-            raise ValueError("the message is settled")
-        # A view that somebody still exports (numpy, say) refuses: then the message stays in hand.
-        while self._views:
-            self._views[-1].release()
-            self._views.pop()
-        self._held = False
-        _check(function(self._consumer._handle, byref(self._message), *more))
+        """The payload in the queue itself, read-only. bytes(message.view) is a copy to keep."""
+        return self._view(readonly=True)
 
     def ack(self):
         """Done: no crash of anybody brings it back."""
-        self._settle(_ack)
+        _check(_ack, self._give_back(_ack))
 
     def retry(self):
         """Gives it back, to be delivered again."""
-        self._settle(_retry)
+        _check(_retry, self._give_back(_retry))
 
     def reject(self, reason):
         """Puts it aside as a dead letter."""
-        self._settle(_reject, reason.encode())
+        _check(_reject, self._give_back(_reject, _text(reason)))
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if self._held:
-            self.retry() if kind else self.ack()
+    def _end(self, well):
+        self.ack() if well else self.retry()

@@ -5,10 +5,11 @@ use core::ptr;
 use std::os::fd::AsRawFd;
 
 use super::error::{
-    Failure, Outcome, SLIPRING_INTERNAL, SLIPRING_LAGGED, SLIPRING_LIMIT, SLIPRING_TOO_LARGE,
-    answer_with, invalid, plain, slipring_status,
+    Failure, Outcome, SLIPRING_INTERNAL, SLIPRING_LAGGED, SLIPRING_TOO_LARGE, caught, invalid,
+    plain, slipring_status,
 };
-use super::pointers::{Options, Wait, handle_number, not_null, options, set, text};
+use super::held::Held;
+use super::pointers::{Options, Wait, not_null, options, set, text};
 use super::queue::{slipring_queue, with_queue};
 use crate::{AckError, Consumer, Message, RecvError, Start};
 
@@ -34,103 +35,6 @@ impl Drop for slipring_consumer {
     }
 }
 
-/// Messages by cookie: `handle:20 | generation:24 | slot:20`. A slot's generation moves when it is emptied, so that old cookies find nothing;
-/// nor does another handle's.
-struct Held {
-    /// Most programs hold one message at a time: it needs no slot. Its cookie is the next one's while there is none.
-    hand: Option<Message<'static>>,
-    hand_cookie: u64,
-    slots: Vec<Slot>,
-    /// The first empty slot; each names the next.
-    free: usize,
-}
-
-struct Slot {
-    cookie: u64,
-    next: usize,
-    message: Option<Message<'static>>,
-}
-
-const SLOT: u64 = (1 << 20) - 1;
-const GENERATION: u64 = ((1 << 24) - 1) << 20;
-
-/// The cookie that follows in the same slot.
-#[inline(always)]
-fn following(cookie: u64) -> u64 {
-    cookie & !GENERATION | cookie.wrapping_add(SLOT + 1) & GENERATION
-}
-
-impl Held {
-    fn new() -> Self {
-        Self { hand: None, hand_cookie: handle_number() << 44 | SLOT, slots: Vec::new(), free: 0 }
-    }
-
-    /// Keeps a message and describes it to C.
-    ///
-    /// # Safety
-    /// `out` is writable.
-    #[inline(always)]
-    unsafe fn lend(&mut self, message: Message<'static>, out: *mut slipring_message) -> Outcome {
-        if self.hand.is_some() {
-            // SAFETY: the caller's promise.
-            return unsafe { self.lend_another(message, out) };
-        }
-        // SAFETY: the caller's promise.
-        unsafe { describe(&message, self.hand_cookie, out) };
-        self.hand = Some(message);
-        Ok(())
-    }
-
-    /// # Safety
-    /// `out` is writable.
-    #[inline(never)]
-    unsafe fn lend_another(
-        &mut self,
-        message: Message<'static>,
-        out: *mut slipring_message,
-    ) -> Outcome {
-        let at = self.free;
-        if at as u64 == SLOT {
-            return Err(plain(SLIPRING_LIMIT));
-        }
-        if at == self.slots.len() {
-            let cookie = self.hand_cookie & !GENERATION & !SLOT | at as u64;
-            self.slots.push(Slot { cookie, next: at + 1, message: None });
-        }
-        let Some(slot) = self.slots.get_mut(at) else { return Err(plain(SLIPRING_INTERNAL)) };
-        self.free = slot.next;
-        // SAFETY: the caller's promise.
-        unsafe { describe(&message, slot.cookie, out) };
-        slot.message = Some(message);
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn take(&mut self, cookie: u64) -> Option<Message<'static>> {
-        if cookie == self.hand_cookie {
-            let message = self.hand.take()?;
-            self.hand_cookie = following(cookie);
-            return Some(message);
-        }
-        self.take_another(cookie)
-    }
-
-    #[inline(never)]
-    fn take_another(&mut self, cookie: u64) -> Option<Message<'static>> {
-        let at = (cookie & SLOT) as usize;
-        let slot = self.slots.get_mut(at).filter(|slot| slot.cookie == cookie)?;
-        let message = slot.message.take()?;
-        slot.cookie = following(cookie);
-        slot.next = core::mem::replace(&mut self.free, at);
-        Some(message)
-    }
-
-    fn clear(&mut self) {
-        self.hand = None;
-        self.slots.clear();
-    }
-}
-
 /// A message in the caller's hands, until it is acked, retried or rejected, or its consumer closed. `data` and `event` point into the queue
 /// itself: read only, and not after that.
 #[repr(C)]
@@ -152,28 +56,6 @@ pub struct slipring_message {
     pub deliveries: u32,
     /// Zero.
     pub spare: u32,
-}
-
-/// Written where it is to be: a copy of what was just written would have to wait for it.
-///
-/// # Safety
-/// `out` is writable.
-#[inline(always)]
-unsafe fn describe(message: &Message<'static>, cookie: u64, out: *mut slipring_message) {
-    let payload = message.payload();
-    let event = message.event();
-    let told = slipring_message {
-        data: payload.as_ptr().cast(),
-        len: payload.len(),
-        event: event.map_or(ptr::null(), |event| event.as_ptr().cast()),
-        event_len: event.map_or(0, str::len),
-        position: message.position(),
-        cookie,
-        deliveries: message.deliveries(),
-        spare: 0,
-    };
-    // SAFETY: the caller's promise.
-    unsafe { out.write(told) };
 }
 
 /// `start`: at the oldest message that is still there.
@@ -581,8 +463,12 @@ unsafe fn with_consumer(
     let Some(consumer) = (unsafe { consumer.as_mut() }) else {
         return invalid("consumer is NULL").status();
     };
-    let mut poisoned = consumer.poisoned;
-    let status = answer_with(&mut poisoned, || body(consumer));
-    consumer.poisoned = poisoned;
-    status
+    // After a panic nothing is known of the handle, so it is not used again.
+    if !consumer.poisoned
+        && let Some(status) = caught(|| body(consumer))
+    {
+        return status;
+    }
+    consumer.poisoned = true;
+    plain(SLIPRING_INTERNAL).status()
 }

@@ -137,20 +137,14 @@ impl From<AckError> for Failure {
 /// Runs a function's body: no panic leaves it.
 #[inline(always)]
 pub(super) fn answer(body: impl FnOnce() -> Outcome) -> slipring_status {
-    answer_with(&mut false, body)
+    caught(body).unwrap_or_else(|| plain(SLIPRING_INTERNAL).status())
 }
 
-/// The same for a body that works on a handle: after a panic nothing is known of it, so it is not used again.
+/// The same; `None` if it panicked.
 #[inline(always)]
-pub(super) fn answer_with(poisoned: &mut bool, body: impl FnOnce() -> Outcome) -> slipring_status {
-    if *poisoned {
-        return plain(SLIPRING_INTERNAL).status();
-    }
+pub(super) fn caught(body: impl FnOnce() -> Outcome) -> Option<slipring_status> {
     let body = || body().map_or_else(|failure| failure.status(), |()| SLIPRING_OK);
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
-        *poisoned = true;
-        plain(SLIPRING_INTERNAL).status()
-    })
+    catch_unwind(AssertUnwindSafe(body)).ok()
 }
 
 fn text_of(status: slipring_status) -> &'static CStr {

@@ -4,7 +4,7 @@ use core::ffi::{c_char, c_void};
 use core::ptr;
 
 use super::error::{
-    Failure, Outcome, SLIPRING_FORKED, answer_with, invalid, plain, slipring_status,
+    Failure, Outcome, SLIPRING_FORKED, SLIPRING_INTERNAL, caught, invalid, plain, slipring_status,
 };
 use super::pointers::{Wait, bytes, handle_number, not_null, set, text};
 use super::queue::{slipring_queue, with_queue};
@@ -357,8 +357,12 @@ unsafe fn with_producer(
     let Some(producer) = (unsafe { producer.as_mut() }) else {
         return invalid("producer is NULL").status();
     };
-    let mut poisoned = producer.poisoned;
-    let status = answer_with(&mut poisoned, || body(producer));
-    producer.poisoned = poisoned;
-    status
+    // After a panic nothing is known of the handle, so it is not used again.
+    if !producer.poisoned
+        && let Some(status) = caught(|| body(producer))
+    {
+        return status;
+    }
+    producer.poisoned = true;
+    plain(SLIPRING_INTERNAL).status()
 }

@@ -1,0 +1,3 @@
+module slipring
+
+go 1.19
