@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 #if defined(__has_include)
 #if __has_include(<version>)
 #include <version>
@@ -199,6 +200,15 @@ public:
     bool send_event(const char *event, std::string_view text, wait wait = {}) {
         return send_event(event, text.data(), text.size(), wait);
     }
+    /// Sends messages with few claims and one wake, waiting for room. Returns how many were sent: all, unless the queue is closed.
+    std::size_t send_batch(const std::vector<std::string_view> &texts) {
+        std::vector<slipring_slice> slices;
+        slices.reserve(texts.size());
+        for (const auto &text : texts) slices.push_back({text.data(), text.size()});
+        std::size_t sent = 0;
+        arrived(slipring_send_batch(handle_.get(), slices.data(), slices.size(), &sent), "slipring_send_batch");
+        return sent;
+    }
     /// Reserves `len` bytes to be written in place; empty if there was no room in time, or the queue is closed.
     std::optional<reservation> reserve(std::size_t len, wait wait = {}) { return reserve_event(nullptr, len, wait); }
     std::optional<reservation> reserve_event(const char *event, std::size_t len, wait wait = {}) {
@@ -237,6 +247,18 @@ public:
         closed_ = status == SLIPRING_CLOSED;
         if (!detail::arrived(status, "slipring_borrow")) return std::nullopt;
         return message(handle_.get(), found);
+    }
+    /// The next message, waited for, and up to `max` that are there already; empty if none came in time, or the queue is closed and drained.
+    std::vector<message> receive_batch(std::size_t max, wait wait = {}) {
+        std::vector<slipring_message> found(max);
+        std::vector<message> messages;
+        messages.reserve(max);
+        std::size_t count = 0;
+        const slipring_status status = slipring_borrow_batch(handle_.get(), found.data(), max, wait.ns(), &count);
+        closed_ = status == SLIPRING_CLOSED;
+        if (!detail::arrived(status, "slipring_borrow_batch")) return messages;
+        for (std::size_t i = 0; i < count; i++) messages.push_back(message(handle_.get(), found[i]));
+        return messages;
     }
     /// Did the last receive find the queue closed and drained?
     bool closed() const noexcept { return closed_; }

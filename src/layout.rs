@@ -200,7 +200,9 @@ pub(crate) struct Label {
     pub dead_lettered: AtomicU64,
     pub dropped: AtomicU64,
     pub redelivered: AtomicU64,
-    _spare: [u64; 9],
+    /// 1 while nobody has joined the group that came with the queue: its first member says what its settings are.
+    pub undecided: AtomicU64,
+    _spare: [u64; 8],
 }
 
 /// Up to 128 bytes of text.

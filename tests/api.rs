@@ -447,3 +447,22 @@ fn what_threads_may_do() {
     is_send::<Queue>();
     is_sync::<Queue>();
 }
+
+#[test]
+fn a_new_queue_takes_its_first_members_settings() {
+    let dir = TempDir::new();
+    let queue = queue(&dir, "q", 4096);
+    let dead = dir.path("dead");
+    let options = || queue.consumer_options().group("default");
+    let rx = options().max_deliveries(1).dead_letter(&dead).open().unwrap();
+    queue.producer().unwrap().send(b"once").unwrap();
+    rx.recv().unwrap().retry().unwrap();
+    assert_eq!(rx.try_recv().unwrap_err(), RecvError::Empty);
+    let letters = Queue::open(&dead).unwrap().consumer("default").unwrap();
+    assert_eq!(letters.recv().unwrap().payload(), b"once");
+    // From now on they are the group's, also when nobody is there.
+    drop(rx);
+    let other = options().max_deliveries(2).open();
+    assert!(matches!(other, Err(slipring::JoinError::Incompatible(_))), "{other:?}");
+    options().max_deliveries(1).dead_letter(&dead).open().unwrap();
+}

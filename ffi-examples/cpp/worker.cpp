@@ -10,8 +10,6 @@
 #include <iostream>
 #include <string>
 #include <system_error>
-#include <utility>
-#include <vector>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -47,22 +45,10 @@ private:
     int fd_;
 };
 
-// At least one message, unless none comes for a while, and up to `most` that are there already.
-std::vector<slipring::message> take(slipring::consumer &consumer, std::size_t most) {
-    std::vector<slipring::message> hands;
-    // Not for ever: a signal does not end the wait.
-    auto message = consumer.receive(std::chrono::milliseconds(200));
-    while (message) {
-        hands.push_back(std::move(*message));
-        if (hands.size() == most) break;
-        message = consumer.receive(slipring::wait::none());
-    }
-    return hands;
-}
-
 void work(slipring::consumer &consumer, log_file &file) {
     while (stopping == 0) {
-        auto hands = take(consumer, 64);
+        // Not for ever: a signal does not end the wait.
+        auto hands = consumer.receive_batch(64, std::chrono::milliseconds(200));
         if (hands.empty() && consumer.closed()) return;
         std::string lines;
         for (const auto &message : hands) {

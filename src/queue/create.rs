@@ -154,6 +154,7 @@ impl QueueOptions {
                 .map_err(os)?;
             if let Some(label) = shared.label(0) {
                 label.name.set(DEFAULT_GROUP);
+                label.undecided.store(1, Relaxed);
             }
             shared.ring().activate_group(0, Kind::Named, self.base);
         }

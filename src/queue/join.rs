@@ -38,6 +38,7 @@ pub(crate) fn join(options: &ConsumerOptions<'_>) -> Result<Joined, JoinError> {
     let (row, lock) = registry.free_row()?;
     let group = match existing {
         Some(group) => {
+            decide(shared, group, options)?;
             agree(shared, group, options)?;
             registry.join(row, Role::Consumer { group })?;
             group
@@ -131,6 +132,19 @@ pub(crate) fn find(shared: &Shared, name: &str) -> Option<usize> {
     })
 }
 
+/// The group that came with the queue gets its settings from its first member.
+fn decide(shared: &Shared, group: usize, options: &ConsumerOptions<'_>) -> Result<(), JoinError> {
+    let label = shared.label(group).ok_or(JoinError::Corrupt)?;
+    if label.undecided.load(Relaxed) == 1 {
+        label.filter.set(options.filter.as_deref().unwrap_or(""));
+        label.dead_letter.set(options.dead_letter.as_deref().unwrap_or(""));
+        label.max_deliveries.store(options.max_deliveries.map_or(0, u64::from), Relaxed);
+        // Last: who is killed before leaves the decision to the next.
+        label.undecided.store(0, Relaxed);
+    }
+    Ok(())
+}
+
 /// A member that says something about its group says the same as the group's maker.
 fn agree(shared: &Shared, group: usize, options: &ConsumerOptions<'_>) -> Result<(), JoinError> {
     let label = shared.label(group).ok_or(JoinError::Corrupt)?;
@@ -179,9 +193,8 @@ fn make(
     }
     let label = shared.label(group).ok_or(JoinError::Corrupt)?;
     label.name.set(options.group.as_deref().unwrap_or(""));
-    label.filter.set(options.filter.as_deref().unwrap_or(""));
-    label.dead_letter.set(options.dead_letter.as_deref().unwrap_or(""));
-    label.max_deliveries.store(options.max_deliveries.map_or(0, u64::from), Relaxed);
+    label.undecided.store(1, Relaxed);
+    decide(shared, group, options)?;
     for counter in [&label.dead_lettered, &label.dropped, &label.redelivered] {
         counter.store(0, Relaxed);
     }

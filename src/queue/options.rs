@@ -180,7 +180,7 @@ impl<'q> ConsumerOptions<'q> {
         self
     }
     /// Deliveries (1 to 254) after which a message goes to the dead-letter queue instead, or is dropped and counted if there is none.
-    /// A setting of the group, made with it. Default: no limit.
+    /// A setting of the group: its first member says what it is, and others who say it say the same. Default: no limit.
     pub fn max_deliveries(mut self, count: u32) -> Self {
         self.max_deliveries = Some(count);
         self

@@ -97,3 +97,24 @@ fn alone(name: &str) {
     let program = prefix.compile(&source, &["-std=c11", "-O1"]);
     run(prefix.command(&program).arg(prefix.directory(name)));
 }
+
+#[test]
+fn owners_in_cpp_clean_up() {
+    let prefix = Prefix::install();
+    let program = prefix.path("owners");
+    run(Command::new("c++")
+        .args([
+            "-std=c++17",
+            "-Wall",
+            "-Wextra",
+            "-Wpedantic",
+            "-Wconversion",
+            "-Wshadow",
+            "-Werror",
+        ])
+        .args(SANITIZE.iter().filter(|flag| !flag.starts_with("-std")))
+        .arg(root().join("tests/ffi/owners.cpp"))
+        .args(["-o", &program])
+        .args(prefix.pkg_config(&["--cflags", "--libs"])));
+    run(prefix.command(&program).arg(prefix.directory("owners-queues")));
+}
