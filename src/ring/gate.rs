@@ -5,17 +5,23 @@ use crate::layout::{Age, Group, Kind, claim};
 use crate::sync::{Relaxed, SeqCst, fence, order, recheck};
 
 impl Ring<'_> {
-    /// How far a producer that starts at `start` and needs all up to `end` may write from now on.
-    pub(super) fn limit(&self, start: u64, end: u64) -> Result<u64, Refused> {
+    /// How far a producer that starts at `start` and needs all up to `end` may write from now on. `boundary` finds a message boundary at or
+    /// a little above a position, if the producer knows one.
+    pub(super) fn limit(
+        &self,
+        start: u64,
+        end: u64,
+        boundary: impl Fn(u64) -> Option<u64>,
+    ) -> Result<u64, Refused> {
         let ring = self.geometry.ring();
         let wanted = end.saturating_sub(ring);
         let mut gate = self.control.gate.load(order!("gate.load", Acquire));
         if gate < wanted {
-            gate = self.advance_gate(start, wanted)?;
+            gate = self.advance_gate(start, wanted, boundary(wanted))?;
         }
         if gate < wanted {
             self.help_floors_below(start);
-            gate = self.advance_gate(start, wanted)?;
+            gate = self.advance_gate(start, wanted, None)?;
         }
         // A group that joined meanwhile either sees this gate or is seen by this second scan.
         if recheck!("gate.fence") {
@@ -26,10 +32,20 @@ impl Ring<'_> {
         if end <= limit { Ok(limit) } else { Err(Refused::Full) }
     }
 
+    /// How far a gate, or a limit, goes on at a time: a power of two.
+    pub(super) fn stride(&self) -> u64 {
+        (self.geometry.ring() / 8).clamp(1, 256)
+    }
+
     /// The oldest position that somebody reliable still needs: the least floor, or the claimer's own start.
     fn oldest_needed(&self, start: u64) -> u64 {
+        self.least_floor().map_or(start, |floor| floor.min(start))
+    }
+
+    /// `None` if no group gates producers.
+    fn least_floor(&self) -> Option<u64> {
         let floors = self.gating_groups().filter_map(|group| self.groups.get(group));
-        floors.fold(start, |oldest, row| oldest.min(row.floor.load(order!("floor.gate", Acquire))))
+        floors.map(|row| row.floor.load(order!("floor.gate", Acquire))).min()
     }
 
     /// The groups that gate producers.
@@ -56,16 +72,24 @@ impl Ring<'_> {
 
     /// Walks the gate on to a message boundary at or above `wanted`, and a little further, but never above what somebody needs or over
     /// a claim that is still being written. Returns where it is then, which may be below `wanted`.
-    fn advance_gate(&self, start: u64, wanted: u64) -> Result<u64, Refused> {
-        let oldest = self.oldest_needed(start);
+    ///
+    /// A boundary that is known is taken instead of the walk, if it lies below a floor: all below a floor is finished.
+    fn advance_gate(&self, start: u64, wanted: u64, known: Option<u64>) -> Result<u64, Refused> {
+        let floor = self.least_floor();
+        let oldest = floor.map_or(start, |floor| floor.min(start));
         let allowed = oldest.saturating_sub(self.geometry.retain);
+        // A floor is a boundary, too.
+        let edge =
+            (self.geometry.retain == 0 && allowed <= wanted + self.stride()).then_some(allowed);
+        let usable = |at: &u64| floor.is_some() && (wanted..=allowed).contains(at);
+        let known = known.filter(usable).or(edge.filter(usable));
         let word = &self.control.gate;
         for _ in 0..self.patience() {
             let before = word.load(order!("gate.load", Acquire));
             if before >= wanted || allowed < wanted {
                 return Ok(before);
             }
-            let walked = self.walk(before, wanted, allowed, oldest);
+            let walked = known.or_else(|| self.walk(before, wanted, allowed, oldest));
             // Only if the gate has not moved was all that we walked over still there.
             match word.compare_exchange(
                 before,
@@ -84,7 +108,7 @@ impl Ring<'_> {
     /// or above `wanted`, the message over that edge is given up too: history is cut by less than one message, `oldest` is kept.
     /// `None`: damaged, if nobody has overwritten it meanwhile.
     fn walk(&self, from: u64, wanted: u64, allowed: u64, oldest: u64) -> Option<u64> {
-        let goal = allowed.min(wanted.saturating_add((self.geometry.ring() / 8).min(256)));
+        let goal = allowed.min(wanted.saturating_add(self.stride()));
         let mut at = from;
         while at < goal {
             let end = match self.message_at(at) {

@@ -1,7 +1,7 @@
 //! How a producer claims blocks, alone or among others. docs/design.md, section 4.
 
 use super::{Claim, Refused, Ring};
-use crate::layout::{Age, Claiming, MemberHot, stamp};
+use crate::layout::{Age, Claiming, IDLE, MemberHot, stamp};
 use crate::sync::{light_fence, order, recheck};
 
 /// One producer's side: what it may keep in private memory.
@@ -13,11 +13,50 @@ pub(crate) struct Publisher {
     limit: u64,
     /// The mode word under which this producer is sole; 0 (vacant) when it is not.
     sole: u64,
+    marks: Marks,
+}
+
+/// Message boundaries that this producer has seen in its last lap, one a stride: where it wanted to claim, and somebody did. They spare
+/// it the walk over all that it is going to overwrite. Not kept for rings so small that the walk is short.
+#[derive(Default)]
+struct Marks(Vec<u64>);
+
+const MARKED_RING: u64 = 512;
+
+impl Marks {
+    fn note(&mut self, ring: &Ring, at: u64) {
+        if ring.geometry.ring() < MARKED_RING {
+            return;
+        }
+        let count = ring.geometry.ring() / ring.stride() + 1;
+        self.0.resize(count as usize, IDLE);
+        if let Some(mark) = self.0.get_mut((at / ring.stride() % count) as usize) {
+            *mark = at;
+        }
+    }
+
+    /// Where the next one is due, at the latest.
+    fn next(ring: &Ring, claim: &Claim) -> u64 {
+        if ring.geometry.ring() < MARKED_RING {
+            return u64::MAX;
+        }
+        claim.end.max(claim.start.wrapping_add(ring.stride()))
+    }
+
+    /// The first from a position on, unless that is far.
+    fn find(&self, ring: &Ring, from: u64) -> Option<u64> {
+        let first = from / ring.stride();
+        (first..first.saturating_add(3)).find_map(|stride| {
+            let slot = stride.checked_rem(self.0.len() as u64)?;
+            let mark = *self.0.get(slot as usize)?;
+            (mark / ring.stride() == stride && mark >= from).then_some(mark)
+        })
+    }
 }
 
 impl Publisher {
     pub(crate) fn new(row: usize) -> Self {
-        Self { row, tail: 0, limit: 0, sole: 0 }
+        Self { row, tail: 0, limit: 0, sole: 0, marks: Marks::default() }
     }
 
     /// A sole producer's usual case: there is room, in one piece. Returns the claim's start. `None` says nothing but that `claim` must look
@@ -139,8 +178,10 @@ impl Publisher {
 
     fn make_room(&mut self, ring: &Ring, claim: &Claim) -> Result<(), Refused> {
         if claim.end > self.limit {
+            self.marks.note(ring, claim.start);
+            let limit = ring.limit(claim.start, claim.end, |from| self.marks.find(ring, from))?;
             let lap_end = (claim.end.wrapping_sub(1) | ring.mask).wrapping_add(1);
-            self.limit = ring.limit(claim.start, claim.end)?.min(lap_end);
+            self.limit = limit.min(lap_end).min(Marks::next(ring, &claim));
         }
         Ok(())
     }

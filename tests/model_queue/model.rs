@@ -33,7 +33,8 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Group {
     pub who: Who,
-    pub settings: Settings,
+    /// `None`: nobody has said yet.
+    pub settings: Option<Settings>,
     pub start: u64,
     /// Of the messages that were looked at: fate and deliveries.
     pub fates: BTreeMap<u64, (Fate, u32)>,
@@ -102,6 +103,10 @@ fn lets_through(filter: usize, event: &str) -> bool {
 }
 
 impl Group {
+    fn settings(&self) -> Settings {
+        self.settings.unwrap_or_default()
+    }
+
     pub fn name(&self) -> &'static str {
         match self.who {
             Who::Named(name) => GROUPS[name],
@@ -165,7 +170,7 @@ impl Model {
             letters: Vec::new(),
         };
         if !shape.topic {
-            model.new_group(Who::Named(0), Settings::default(), shape.base);
+            model.new_group(Who::Named(0), None, shape.base);
         }
         model
     }
@@ -175,7 +180,7 @@ impl Model {
         self.next_id
     }
 
-    pub fn new_group(&mut self, who: Who, settings: Settings, start: u64) -> usize {
+    pub fn new_group(&mut self, who: Who, settings: Option<Settings>, start: u64) -> usize {
         let id = self.id();
         let (fates, again) = (BTreeMap::new(), VecDeque::new());
         let (redelivered, dead_lettered, dropped) = (0, 0, 0);
@@ -230,7 +235,7 @@ impl Model {
         while let Some((position, number)) = self.take(index) {
             let group = self.groups.get_mut(&group).unwrap();
             let deliveries = group.fate(position).1;
-            let limit = group.settings.max_deliveries;
+            let limit = group.settings().max_deliveries;
             let too_often = limit.is_some_and(|limit| deliveries > limit);
             let id = self.consumers[index].id;
             if too_often && self.put_aside(id, position, "too many deliveries") {
@@ -266,7 +271,7 @@ impl Model {
             if fate != Fate::Free {
                 continue;
             }
-            let filter = group.settings.filter;
+            let filter = group.settings().filter;
             if filter.is_some_and(|filter| !lets_through(filter, self.messages[number].event)) {
                 group.set(at, Fate::Passed);
                 continue;
@@ -278,7 +283,7 @@ impl Model {
     }
 
     fn receive_lossy(&mut self, index: usize) -> Got {
-        let filter = self.groups[&self.consumers[index].group].settings.filter;
+        let filter = self.groups[&self.consumers[index].group].settings().filter;
         let cursor = self.consumers[index].cursor;
         let (cursor, got) = self.look(cursor, filter);
         self.consumers[index].cursor = cursor;
@@ -351,7 +356,7 @@ impl Model {
         let bytes = message.payload.len() + message.event.len();
         let index = self.consumers.iter().position(|rx| rx.id == consumer).unwrap();
         let group = self.groups.get_mut(&self.consumers[index].group).unwrap();
-        if !group.settings.dead_letter {
+        if !group.settings().dead_letter {
             group.dropped += 1;
             self.dropped += 1;
         } else {

@@ -27,7 +27,8 @@ impl Both<'_> {
             _ => None,
         };
         if let Some(group) = existing {
-            let is = self.model.groups[&group].settings;
+            // The group that came with the queue gets its settings from its first member.
+            let is = *self.model.groups.get_mut(&group).unwrap().settings.get_or_insert(settings);
             let agrees = (join.filter.is_none() || join.filter == is.filter)
                 && (join.max_deliveries.is_none() || join.max_deliveries == is.max_deliveries)
                 && (!join.dead_letter || is.dead_letter);
@@ -49,7 +50,7 @@ impl Both<'_> {
                 next.unwrap_or(ring.tail)
             }
         };
-        Ok((self.model.new_group(join.who, settings, start), start as usize))
+        Ok((self.model.new_group(join.who, Some(settings), start), start as usize))
     }
 
     pub fn join(&mut self, join: &Join) -> Check {
