@@ -1,8 +1,9 @@
 //! A first look at speed: 64-byte messages between two processes, beside rtrb between two threads and beside a bare cache line
 //! bounced between two processes, all in one run, interleaved, each side pinned to a core. `make bench` runs it.
 //!
-//! Prints medians of the repeats with their range. The cache-line probe runs before and after each repeat, since the host moves the
-//! two cores between places that are near and far; a repeat in which the two probes differ by more than a half is marked.
+//! The host moves the two cores between places that are near each other and far from each other, which changes everything. So a repeat is short, with the
+//! cache line probed before and after it; repeats between which the cores were moved are left out, and near and far are told apart. Prints
+//! medians, of the ratios too, with the middle half's range.
 
 use std::hint::{black_box, spin_loop};
 use std::process::{Child, Command};
@@ -14,9 +15,19 @@ use std::time::Instant;
 
 use slipring::{Consumer, Producer, Queue};
 
-const MESSAGES: u64 = 4_000_000;
-const ROUNDS: u64 = 300_000;
-const REPEATS: usize = 7;
+const MESSAGES: u64 = 500_000;
+const ROUNDS: u64 = 30_000;
+const REPEATS: usize = 60;
+/// A cache line there and back, in nanoseconds: below this the cores share a cache.
+const NEAR: f64 = 200.0;
+
+/// One repeat's figures, in nanoseconds.
+struct Repeat {
+    line: f64,
+    ours: f64,
+    theirs: f64,
+    trip: f64,
+}
 
 fn main() {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
@@ -28,40 +39,53 @@ fn main() {
     }
     let dir = format!("/dev/shm/slipring-bench-{}", std::process::id());
     std::fs::create_dir_all(&dir).expect("a directory in shared memory");
-    let mut rows: [Vec<f64>; 4] = Default::default();
-    println!(
-        "repeat | cache line, ns | slipring one-way, ns | rtrb one-way, ns | slipring round trip, ns"
-    );
-    for repeat in 0..REPEATS {
-        let before = bare(&dir);
-        let figures = [one_way(&dir), rtrb_one_way(), round_trip(&dir)];
-        let after = bare(&dir);
-        let moved = if before.max(after) > 1.5 * before.min(after) {
-            "  (the cores were moved)"
-        } else {
-            ""
-        };
-        let [ours, theirs, trip] = figures;
-        println!("{repeat} | {before:.0} {after:.0} | {ours:.1} | {theirs:.1} | {trip:.0}{moved}");
-        for (row, figure) in rows.iter_mut().zip([(before + after) / 2.0, ours, theirs, trip]) {
-            row.push(figure);
+    let repeats: Vec<Repeat> = (0..REPEATS).filter_map(|_| repeat(&dir)).collect();
+    let _ = std::fs::remove_dir_all(&dir);
+    println!("{} of {REPEATS} repeats in which the cores stayed where they were", repeats.len());
+    for (place, near) in [("cores share a cache", true), ("cores apart", false)] {
+        let here: Vec<&Repeat> = repeats.iter().filter(|one| (one.line < NEAR) == near).collect();
+        if !here.is_empty() {
+            println!("{place}, {} repeats:", here.len());
+            report(&here);
         }
     }
-    let _ = std::fs::remove_dir_all(&dir);
-    let [line, ours, theirs, trip] = rows.map(median);
+}
+
+fn report(repeats: &[&Repeat]) {
+    let of = |figure: fn(&Repeat) -> f64| middle(repeats.iter().map(|one| figure(one)).collect());
     println!(
-        "one-way, 64 B: slipring between processes {ours:.1} ns, rtrb between threads {theirs:.1} ns: ratio {:.2} (goal: at most 1)",
-        ours / theirs
+        "  one way, 64 B: slipring between processes {} ns, rtrb between threads {} ns: ratio {} (goal: at most 1)",
+        of(|one| one.ours),
+        of(|one| one.theirs),
+        of(|one| one.ours / one.theirs)
     );
     println!(
-        "round trip, 64 B: slipring {trip:.0} ns, bare cache line {line:.0} ns: ratio {:.2} (goal: at most 1.5)",
-        trip / line
+        "  round trip, 64 B: slipring {} ns, a bare cache line {} ns: ratio {} (goal: at most 1.5)",
+        of(|one| one.trip),
+        of(|one| one.line),
+        of(|one| one.trip / one.line)
     );
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
+/// `None` if the cores were moved meanwhile.
+fn repeat(dir: &str) -> Option<Repeat> {
+    let (before, trip, after) = (bare(dir), round_trip(dir), bare(dir));
+    let (first, ours, second) = (rtrb_one_way(), one_way(dir), rtrb_one_way());
+    let last = bare(dir);
+    let (least, most) = (before.min(after).min(last), before.max(after).max(last));
+    let line = (before + after) / 2.0;
+    (most < 1.3 * least).then_some(Repeat { line, ours, theirs: (first + second) / 2.0, trip })
+}
+
+/// The median, and the range of the middle half.
+fn middle(mut figures: Vec<f64>) -> String {
     figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
+    let at = |part: usize| figures[(figures.len() - 1) * part / 4];
+    if at(2) < 10.0 {
+        format!("{:.2} ({:.2} to {:.2})", at(2), at(1), at(3))
+    } else {
+        format!("{:.0} ({:.0} to {:.0})", at(2), at(1), at(3))
+    }
 }
 
 /// Runs this program again, for the other side.

@@ -181,7 +181,7 @@ impl Publisher {
             self.marks.note(ring, claim.start);
             let limit = ring.limit(claim.start, claim.end, |from| self.marks.find(ring, from))?;
             let lap_end = (claim.end.wrapping_sub(1) | ring.mask).wrapping_add(1);
-            self.limit = limit.min(lap_end).min(Marks::next(ring, &claim));
+            self.limit = limit.min(lap_end).min(Marks::next(ring, claim));
         }
         Ok(())
     }
