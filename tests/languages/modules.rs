@@ -37,6 +37,7 @@ fn go() {
         .args(["test", "-timeout", "60s", "."])
         .current_dir(copied(&prefix, "go"))
         .env("PKG_CONFIG_PATH", prefix.at("lib/pkgconfig"))
+        .env("CGO_LDFLAGS", prefix.for_go())
         .env("LD_LIBRARY_PATH", prefix.at("lib"))
         .env("GODEBUG", "cgocheck=2"));
 }

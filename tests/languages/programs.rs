@@ -67,7 +67,8 @@ impl Programs {
         run(Command::new("go")
             .args(["build", "-o", &self.at("go-records"), "./cmd/records"])
             .current_dir(root().join("ffi-examples/go"))
-            .env("PKG_CONFIG_PATH", self.0.at("lib/pkgconfig")));
+            .env("PKG_CONFIG_PATH", self.0.at("lib/pkgconfig"))
+            .env("CGO_LDFLAGS", self.0.for_go()));
     }
 
     fn command(&self, language: Language) -> Command {
