@@ -386,14 +386,13 @@ impl Reader {
         if self.kind == Kind::Named && !oldest {
             return Settled::NeedsExplicit;
         }
+        let held = self.held.get() - 1;
+        self.held.set(held);
         if self.kind == Kind::Named {
-            let held = self.held.get() - 1;
-            self.held.set(held);
             // Nothing in hand: what was passed over since is done too.
             self.raise_floor(group, if held == 0 { self.cursor.get() } else { taken.end });
             return Settled::Done { moved: true };
         }
-        self.held.set(self.held.get() - 1);
         if oldest {
             self.raise_floor(group, taken.end);
             self.absorb_early(group);

@@ -2,22 +2,15 @@
 //! senders come to know what they may overwrite.
 
 mod common;
+#[path = "processes/numbers.rs"]
+mod numbers;
 
 use common::TempDir;
+use numbers::Random;
 use slipring::{Consumer, Producer, Queue, RecvError};
 
 /// Blocks of the ring: large enough that senders keep marks of message boundaries instead of walking over them.
 const RING: u64 = 1024;
-
-/// Numbers, spread.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 33) % bound
-    }
-}
 
 fn send(tx: &mut Producer, number: u64, blocks: u64) -> bool {
     let mut payload = vec![number as u8; blocks as usize * 64];
@@ -77,10 +70,10 @@ fn laps(seed: u64, largest: u64, retain: u64, producers: usize) {
         }
         let count = random.below(90);
         receive(&rx, &mut next, count);
-        if random.below(10) == 0 {
+        if random.one_in(10) {
             look(&queue, &sizes, (next < sizes.len() as u64).then_some(next));
         }
-        if random.below(50) == 0 {
+        if random.one_in(50) {
             let who = random.below(producers as u64) as usize;
             senders[who] = queue.producer().unwrap();
         }

@@ -5,8 +5,7 @@ use core::ptr;
 use std::os::fd::AsRawFd;
 
 use super::error::{
-    Failure, Outcome, SLIPRING_INTERNAL, SLIPRING_LAGGED, SLIPRING_TOO_LARGE, caught, invalid,
-    plain, slipring_status,
+    Failure, Handle, SLIPRING_LAGGED, SLIPRING_TOO_LARGE, invalid, plain, slipring_status, with,
 };
 use super::held::Held;
 use super::pointers::{Options, Wait, not_null, options, set, text};
@@ -24,6 +23,13 @@ pub struct slipring_consumer {
     poisoned: bool,
     /// Owned; reached by pointer since the messages borrow from it.
     consumer: *mut Consumer,
+}
+
+impl Handle for slipring_consumer {
+    const IS_NULL: &str = "consumer is NULL";
+    fn poisoned(&mut self) -> &mut bool {
+        &mut self.poisoned
+    }
 }
 
 impl Drop for slipring_consumer {
@@ -249,7 +255,7 @@ pub unsafe extern "C" fn slipring_receive(
 ) -> slipring_status {
     // SAFETY: the caller's promises.
     unsafe {
-        with_consumer(consumer, |consumer| {
+        with(consumer, |consumer| {
             not_null(len, "len")?;
             if capacity > 0 {
                 not_null(buffer, "buffer")?;
@@ -282,7 +288,7 @@ pub unsafe extern "C" fn slipring_borrow(
 ) -> slipring_status {
     // SAFETY: the caller's promises.
     unsafe {
-        with_consumer(consumer, |consumer| {
+        with(consumer, |consumer| {
             not_null(out, "out")?;
             let message = consumer.next(timeout_ns)?;
             consumer.held.lend(message, out)
@@ -306,7 +312,7 @@ pub unsafe extern "C" fn slipring_borrow_batch(
 ) -> slipring_status {
     // SAFETY: the caller's promises.
     unsafe {
-        with_consumer(consumer, |consumer| {
+        with(consumer, |consumer| {
             not_null(out, "out")?;
             not_null(count, "count")?;
             if max == 0 {
@@ -398,7 +404,7 @@ unsafe fn settle(
 ) -> slipring_status {
     // SAFETY: the caller's promises.
     unsafe {
-        with_consumer(consumer, |consumer| {
+        with(consumer, |consumer| {
             not_null(message, "message")?;
             let held = consumer.held.take((*message).cookie);
             let held = held.ok_or_else(not_held)?;
@@ -424,7 +430,7 @@ pub unsafe extern "C" fn slipring_consumer_fd(consumer: *mut slipring_consumer) 
     let mut fd = -1;
     // SAFETY: the caller's promises; the consumer is owned by its handle, and only shared borrows are ever made.
     let status = unsafe {
-        with_consumer(consumer, |consumer| {
+        with(consumer, |consumer| {
             let found = (*consumer.consumer).pollable().map_err(crate::OpenError::Os)?;
             fd = found.as_raw_fd();
             Ok(())
@@ -450,25 +456,4 @@ pub unsafe extern "C" fn slipring_lag(consumer: *const slipring_consumer) -> u64
         Ok(())
     });
     lag
-}
-
-/// # Safety
-/// `consumer` is NULL or open, and used by no other thread now.
-#[inline(always)]
-unsafe fn with_consumer(
-    consumer: *mut slipring_consumer,
-    body: impl FnOnce(&mut slipring_consumer) -> Outcome,
-) -> slipring_status {
-    // SAFETY: the caller's promise.
-    let Some(consumer) = (unsafe { consumer.as_mut() }) else {
-        return invalid("consumer is NULL").status();
-    };
-    // After a panic nothing is known of the handle, so it is not used again.
-    if !consumer.poisoned
-        && let Some(status) = caught(|| body(consumer))
-    {
-        return status;
-    }
-    consumer.poisoned = true;
-    plain(SLIPRING_INTERNAL).status()
 }

@@ -140,9 +140,38 @@ pub(super) fn answer(body: impl FnOnce() -> Outcome) -> slipring_status {
     caught(body).unwrap_or_else(|| plain(SLIPRING_INTERNAL).status())
 }
 
-/// The same; `None` if it panicked.
+/// What C holds and one thread at a time uses.
+pub(super) trait Handle {
+    /// What to say of NULL.
+    const IS_NULL: &str;
+    fn poisoned(&mut self) -> &mut bool;
+}
+
+/// Runs a function's body on a handle: no panic leaves it, and after one nothing is known of the handle, so it is not used again.
+///
+/// # Safety
+/// `handle` is NULL or open, and used by no other thread now.
 #[inline(always)]
-pub(super) fn caught(body: impl FnOnce() -> Outcome) -> Option<slipring_status> {
+pub(super) unsafe fn with<H: Handle>(
+    handle: *mut H,
+    body: impl FnOnce(&mut H) -> Outcome,
+) -> slipring_status {
+    // SAFETY: the caller's promise.
+    let Some(handle) = (unsafe { handle.as_mut() }) else {
+        return invalid(H::IS_NULL).status();
+    };
+    if !*handle.poisoned()
+        && let Some(status) = caught(|| body(handle))
+    {
+        return status;
+    }
+    *handle.poisoned() = true;
+    plain(SLIPRING_INTERNAL).status()
+}
+
+/// The body's status; `None` if it panicked.
+#[inline(always)]
+fn caught(body: impl FnOnce() -> Outcome) -> Option<slipring_status> {
     let body = || body().map_or_else(|failure| failure.status(), |()| SLIPRING_OK);
     catch_unwind(AssertUnwindSafe(body)).ok()
 }

@@ -4,7 +4,7 @@ use core::ffi::{c_char, c_void};
 use core::ptr;
 
 use super::error::{
-    Failure, Outcome, SLIPRING_FORKED, SLIPRING_INTERNAL, caught, invalid, plain, slipring_status,
+    Failure, Handle, Outcome, SLIPRING_FORKED, invalid, plain, slipring_status, with,
 };
 use super::pointers::{Wait, bytes, handle_number, not_null, set, text};
 use super::queue::{slipring_queue, with_queue};
@@ -32,6 +32,13 @@ impl slipring_producer {
         }
         // SAFETY: owned by this handle, which outlives every use; the only other borrow would be the reservation's.
         Ok(unsafe { &mut *self.producer })
+    }
+}
+
+impl Handle for slipring_producer {
+    const IS_NULL: &str = "producer is NULL";
+    fn poisoned(&mut self) -> &mut bool {
+        &mut self.poisoned
     }
 }
 
@@ -127,7 +134,7 @@ pub unsafe extern "C" fn slipring_send(
 ) -> slipring_status {
     // SAFETY: the caller's promises.
     unsafe {
-        with_producer(producer, |producer| {
+        with(producer, |producer| {
             Wait::check(timeout_ns)?;
             let payload = bytes(data.cast(), len)?;
             let producer = producer.producer()?;
@@ -170,7 +177,7 @@ pub unsafe extern "C" fn slipring_send_event(
 ) -> slipring_status {
     // SAFETY: the caller's promises.
     unsafe {
-        with_producer(producer, |producer| {
+        with(producer, |producer| {
             Wait::check(timeout_ns)?;
             let event = text(event, "event")?.unwrap_or("");
             let payload = bytes(data.cast(), len)?;
@@ -201,7 +208,7 @@ pub unsafe extern "C" fn slipring_send_batch(
 ) -> slipring_status {
     // SAFETY: the caller's promises.
     unsafe {
-        with_producer(producer, |producer| {
+        with(producer, |producer| {
             set(sent, 0);
             if count == 0 {
                 return Ok(());
@@ -252,7 +259,7 @@ pub unsafe extern "C" fn slipring_reserve_event(
 ) -> slipring_status {
     // SAFETY: the caller's promises.
     unsafe {
-        with_producer(producer, |handle| {
+        with(producer, |handle| {
             not_null(out, "out")?;
             Wait::check(timeout_ns)?;
             let event = text(event, "event")?.unwrap_or("");
@@ -306,7 +313,7 @@ pub unsafe extern "C" fn slipring_commit(
 ) -> slipring_status {
     // SAFETY: the caller's promises.
     unsafe {
-        with_producer(producer, |producer| {
+        with(producer, |producer| {
             if producer.reservation.as_ref().is_some_and(|open| len > open.len()) {
                 return Err(invalid("len is more than was reserved"));
             }
@@ -331,7 +338,7 @@ pub unsafe extern "C" fn slipring_abort(
 ) {
     // SAFETY: the caller's promises.
     unsafe {
-        with_producer(producer, |producer| {
+        with(producer, |producer| {
             drop(producer.take(reservation));
             spend(reservation);
             Ok(())
@@ -344,25 +351,4 @@ pub unsafe extern "C" fn slipring_abort(
 unsafe fn spend(reservation: *mut slipring_reservation) {
     // SAFETY: the caller's promise.
     unsafe { set(reservation, slipring_reservation { data: ptr::null_mut(), len: 0, cookie: 0 }) };
-}
-
-/// # Safety
-/// `producer` is NULL or open, and used by no other thread now.
-#[inline(always)]
-unsafe fn with_producer(
-    producer: *mut slipring_producer,
-    body: impl FnOnce(&mut slipring_producer) -> Outcome,
-) -> slipring_status {
-    // SAFETY: the caller's promise.
-    let Some(producer) = (unsafe { producer.as_mut() }) else {
-        return invalid("producer is NULL").status();
-    };
-    // After a panic nothing is known of the handle, so it is not used again.
-    if !producer.poisoned
-        && let Some(status) = caught(|| body(producer))
-    {
-        return status;
-    }
-    producer.poisoned = true;
-    plain(SLIPRING_INTERNAL).status()
 }

@@ -146,7 +146,7 @@ impl Consumer {
         let ring = self.ring();
         let from = match self.reader.kind() {
             Kind::Lossy => self.reader.cursor(),
-            _ => ring.groups.get(self.reader.group()).map_or(0, |group| group.floor()),
+            _ => self.group.floor(),
         };
         super::stats::count_messages(
             ring,
@@ -163,8 +163,7 @@ impl Consumer {
     /// To the application; counted for people.
     #[inline(always)]
     fn deliver(&self, slot: u32) -> Message<'_> {
-        let total = &self.member.hot.count;
-        total.store(total.load(Relaxed).wrapping_add(1), Relaxed);
+        self.member.count(1);
         Message::new(self, slot)
     }
 
@@ -175,8 +174,7 @@ impl Consumer {
         if shared.forked() {
             return None;
         }
-        // A copy: what is stored into the mapping cannot change it, which lets the compiler keep it in registers.
-        let ring = &{ *shared.ring() };
+        let ring = &shared.ring_copy();
         let taken = self.reader.take_fast(ring, self.group, self.member.hot)?;
         let bytes = ring.blocks.start(ring.index(taken.first));
         Some(self.inflight.keep_fast(taken.first, taken.end, taken.extent, bytes))
@@ -232,9 +230,7 @@ impl Consumer {
                 0o600 | self.file_mode(),
             )?;
             let _ = self.bell.set(bell);
-            if let Some(group) = self.ring().groups.get(self.reader.group()) {
-                group.info.bells.store(1, SeqCst);
-            }
+            self.group.info.bells.store(1, SeqCst);
         }
         let bell = self.bell.get().ok_or(io::ErrorKind::Other)?;
         bell.arm(Duration::from_nanos(1));

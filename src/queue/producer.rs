@@ -99,8 +99,7 @@ impl Producer {
     #[inline(always)]
     fn send_fast(&mut self, payload: &[u8]) -> Option<u64> {
         let shared = &*self.member.shared;
-        // A copy: what is stored into the mapping cannot change it, which lets the compiler keep it in registers.
-        let ring = &{ *shared.ring() };
+        let ring = &shared.ring_copy();
         let blocks = ring.geometry.blocks(payload.len() as u64);
         if blocks > self.max_blocks || payload.len() as u64 > MAX_LEN || shared.forked() {
             return None;
@@ -351,8 +350,7 @@ impl Producer {
     #[inline(always)]
     fn sent(&mut self, count: u64) {
         let shared = &*self.member.shared;
-        let total = &self.member.hot.count;
-        total.store(total.load(Relaxed).wrapping_add(count), Relaxed);
+        self.member.count(count);
         shared.ring().wake_consumers(count.min(1 << 30) as u32, shared);
     }
 }

@@ -174,10 +174,9 @@ impl Consumer {
                 return result;
             }
         }
-        let group = ring.groups.get(self.reader.group()).ok_or(RecvError::Corrupt)?;
         loop {
             self.look_around();
-            let signal = ring.announce_sleep(&group.signal, group_bit(self.reader.group()));
+            let signal = ring.announce_sleep(&self.group.signal, group_bit(self.reader.group()));
             let next = self.next();
             let nap = nap_for(&next);
             if let Some(result) = self.settle_stop(next) {
@@ -187,7 +186,7 @@ impl Consumer {
                 return Err(RecvError::Closed);
             }
             let nap = patience.nap(nap).ok_or(RecvError::Timeout)?;
-            sys::futex::wait(&group.signal, signal, nap);
+            sys::futex::wait(&self.group.signal, signal, nap);
             if self.member.shared.forked() {
                 return Err(RecvError::Forked);
             }
@@ -220,8 +219,7 @@ impl Consumer {
         if let Some(member) = ring.members.get(self.member.row) {
             member.info.bell.store(1, SeqCst);
         }
-        let group = ring.groups.get(self.reader.group()).ok_or(RecvError::Corrupt)?;
-        ring.announce_sleep(&group.signal, group_bit(self.reader.group()));
+        ring.announce_sleep(&self.group.signal, group_bit(self.reader.group()));
         let next = self.next();
         bell.arm(nap_for(&next));
         self.settle_stop(next).unwrap_or(Err(RecvError::Empty))
@@ -249,12 +247,11 @@ impl Consumer {
         if self.reader.kind() != Kind::Named {
             return false;
         }
-        let Some(group) = ring.groups.get(self.reader.group()) else { return false };
-        let alone = group.mode().claiming() == Claiming::Sole(self.member.row);
+        let alone = self.group.mode().claiming() == Claiming::Sole(self.member.row);
         if alone {
             return false;
         }
-        let at_stake = group.floor() != self.reader.cursor();
+        let at_stake = self.group.floor() != self.reader.cursor();
         if at_stake {
             for row in ring.consumers_of(self.reader.group()).filter(|row| *row != self.member.row)
             {

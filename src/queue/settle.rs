@@ -32,7 +32,6 @@ impl Consumer {
         self.ack_taken(taken)
     }
 
-    #[inline(always)]
     fn let_go(&self, slot: u32) -> Option<Taken> {
         if self.is_lossy() {
             self.inflight.drop_copy(slot);
@@ -107,8 +106,7 @@ impl Consumer {
             _ => AckError::Corrupt,
         })?;
         let ring = self.ring();
-        let group = ring.groups.get(self.reader.group()).ok_or(AckError::Corrupt)?;
-        if let Claiming::Sole(former) | Claiming::Switching(former) = group.mode().claiming() {
+        if let Claiming::Sole(former) | Claiming::Switching(former) = self.group.mode().claiming() {
             make_explicit(ring, self.reader.group(), former, claim::TAKEN)
                 .ok_or(AckError::Corrupt)?;
         }

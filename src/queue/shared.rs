@@ -197,6 +197,12 @@ impl Shared {
         &self.ring
     }
 
+    /// A copy: what is stored into the mapping cannot change it, which lets the compiler keep it in registers.
+    #[inline(always)]
+    pub(crate) fn ring_copy(&self) -> Ring<'_> {
+        self.ring
+    }
+
     pub(crate) fn label(&self, group: usize) -> Option<&Label> {
         self.labels.get(group)
     }
@@ -374,6 +380,13 @@ impl Membership {
     pub(crate) fn new(shared: Arc<Shared>, row: usize, lock: LockFile) -> Result<Self, JoinError> {
         let hot = &shared.ring.members.get(row).ok_or(JoinError::Corrupt)?.hot;
         Ok(Self { row, hot, shared, _lock: lock })
+    }
+
+    /// So many messages more, for people.
+    #[inline(always)]
+    pub(crate) fn count(&self, messages: u64) {
+        let total = &self.hot.count;
+        total.store(total.load(Relaxed).wrapping_add(messages), Relaxed);
     }
 
     /// A group's row, for a member that keeps it together with this.

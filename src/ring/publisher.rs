@@ -24,21 +24,15 @@ struct Marks(Vec<u64>);
 const MARKED_RING: u64 = 512;
 
 impl Marks {
-    fn note(&mut self, ring: &Ring, at: u64) {
+    /// Notes where a claim begins. Returns where the next note is due, at the latest.
+    fn note(&mut self, ring: &Ring, claim: &Claim) -> u64 {
         if ring.geometry.ring() < MARKED_RING {
-            return;
+            return u64::MAX;
         }
         let count = ring.geometry.ring() / ring.stride() + 1;
         self.0.resize(count as usize, IDLE);
-        if let Some(mark) = self.0.get_mut((at / ring.stride() % count) as usize) {
-            *mark = at;
-        }
-    }
-
-    /// Where the next one is due, at the latest.
-    fn next(ring: &Ring, claim: &Claim) -> u64 {
-        if ring.geometry.ring() < MARKED_RING {
-            return u64::MAX;
+        if let Some(mark) = self.0.get_mut((claim.start / ring.stride() % count) as usize) {
+            *mark = claim.start;
         }
         claim.end.max(claim.start.wrapping_add(ring.stride()))
     }
@@ -178,10 +172,10 @@ impl Publisher {
 
     fn make_room(&mut self, ring: &Ring, claim: &Claim) -> Result<(), Refused> {
         if claim.end > self.limit {
-            self.marks.note(ring, claim.start);
+            let next_note = self.marks.note(ring, claim);
             let limit = ring.limit(claim.start, claim.end, |from| self.marks.find(ring, from))?;
             let lap_end = (claim.end.wrapping_sub(1) | ring.mask).wrapping_add(1);
-            self.limit = limit.min(lap_end).min(Marks::next(ring, claim));
+            self.limit = limit.min(lap_end).min(next_note);
         }
         Ok(())
     }

@@ -107,12 +107,6 @@ impl Prefix {
         program
     }
 
-    /// Go keeps a package that it has linked with a library elsewhere, unless a flag that it looks at is another one.
-    #[allow(dead_code)]
-    pub fn for_go(&self) -> String {
-        format!("-L{}", self.at("lib"))
-    }
-
     /// Something that finds the shared library here.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);

@@ -8,7 +8,7 @@ use std::process::Command;
 const SANITIZE: &str = "-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all";
 
 /// Builds both folders with some flags; where the programs are.
-fn build(prefix: &Prefix, name: &str, flags: &str) -> [String; 2] {
+pub fn build(prefix: &Prefix, name: &str, flags: &str) -> [String; 2] {
     let [c, cpp] = ["c", "cpp"].map(|folder| prefix.path(&format!("{folder}-{name}")));
     let pkg_config = format!("PKG_CONFIG_PATH={}", prefix.at("lib/pkgconfig"));
     let c_flags = format!("CFLAGS=-std=c99 -Wall -Wextra -Wpedantic -Wconversion -Werror {flags}");

@@ -19,6 +19,16 @@ await() {
     done
     fail "no line '$2' in $1"
 }
+# Sends to a worker's queue until the worker has written something: before its group is there the topic keeps nothing, and before that there
+# is no queue.
+await_worker() {
+    for _ in $(seq 300); do
+        "$@" 2>/dev/null || true
+        grep -qx ready "$written" 2>/dev/null && return
+        sleep 0.1
+    done
+    fail "no worker writes to $written"
+}
 # Runs a command that has to fail with a code.
 refused() {
     code=$1
@@ -56,12 +66,7 @@ echo "$line" >>"$DIR/done"
 JOB
 DIR=$d "$@" "$c/worker" "$d/jobs" billing dead "sh $d/job" 2>"$d/worker.err" &
 worker=$!
-for _ in $(seq 300); do
-    # Before its group is there the topic keeps nothing, and before that there is no queue.
-    "$@" "$c/producer" "$d/jobs" ready 2>/dev/null || true
-    grep -qx ready "$d/done" 2>/dev/null && break
-    sleep 0.1
-done
+written=$d/done await_worker "$@" "$c/producer" "$d/jobs" ready
 "$@" "$c/producer" "$d/jobs" one poison flaky broken two
 await "$d/done" two
 await "$d/done" flaky
@@ -77,11 +82,7 @@ equal "$("$@" "$c/first" "$d/dead" | sort | xargs)" "broken poison"
 echo worker in C++: many in hand, one flush
 "$@" "$cpp/worker" "$d/batches" g dead-batches "$d/log" 2>"$d/worker.err" &
 worker=$!
-for _ in $(seq 300); do
-    "$@" "$c/producer" "$d/batches" ready 2>/dev/null || true
-    grep -qx ready "$d/log" 2>/dev/null && break
-    sleep 0.1
-done
+written=$d/log await_worker "$@" "$c/producer" "$d/batches" ready
 "$@" "$c/producer" "$d/batches" a b '' c last
 await "$d/log" last
 kill -TERM $worker

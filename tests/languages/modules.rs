@@ -10,6 +10,22 @@ fn copied(prefix: &Prefix, name: &str) -> String {
     copy
 }
 
+/// The folder for Node in a copy, with what it depends on.
+pub fn node_folder(prefix: &Prefix) -> String {
+    let folder = copied(prefix, "node");
+    run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder));
+    folder
+}
+
+/// Go's tool, which finds the installed library. Go keeps a package that it has linked with a library elsewhere, unless a flag that it looks at
+/// is another one.
+pub fn go_tool(prefix: &Prefix) -> Command {
+    let mut go = prefix.command("go");
+    go.env("PKG_CONFIG_PATH", prefix.at("lib/pkgconfig"));
+    go.env("CGO_LDFLAGS", format!("-L{}", prefix.at("lib")));
+    go
+}
+
 #[test]
 fn python() {
     let prefix = Prefix::install();
@@ -22,22 +38,17 @@ fn python() {
 #[test]
 fn node() {
     let prefix = Prefix::install();
-    let folder = copied(&prefix, "node");
-    run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder));
     run(Command::new("node")
         .args(["--test"])
-        .current_dir(&folder)
+        .current_dir(node_folder(&prefix))
         .env("SLIPRING_LIBRARY", prefix.at("lib/libslipring.so.0")));
 }
 
 #[test]
 fn go() {
     let prefix = Prefix::install();
-    run(Command::new("go")
+    run(go_tool(&prefix)
         .args(["test", "-timeout", "60s", "."])
         .current_dir(copied(&prefix, "go"))
-        .env("PKG_CONFIG_PATH", prefix.at("lib/pkgconfig"))
-        .env("CGO_LDFLAGS", prefix.for_go())
-        .env("LD_LIBRARY_PATH", prefix.at("lib"))
         .env("GODEBUG", "cgocheck=2"));
 }

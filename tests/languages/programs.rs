@@ -1,6 +1,7 @@
 //! The programs: built once from an installed library, outside the source tree, and run with a bound on their time.
 
-use super::prefix::{Prefix, make, root, run};
+use super::prefix::{Prefix, root, run};
+use super::{examples, modules};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -21,54 +22,24 @@ impl Language {
 }
 
 /// Where everything was built; removed with it.
-pub struct Programs(Prefix);
+pub struct Programs {
+    prefix: Prefix,
+    c: String,
+    cpp: String,
+    node: String,
+    go: String,
+}
 
 impl Programs {
     pub fn build() -> Self {
-        let programs = Self(Prefix::install());
-        programs.c();
-        programs.cpp();
-        programs.node();
-        programs.go();
-        programs
-    }
-
-    fn at(&self, name: &str) -> String {
-        self.0.path(name)
-    }
-
-    fn c(&self) {
-        let pkg_config = format!("PKG_CONFIG_PATH={}", self.0.at("lib/pkgconfig"));
-        make(&["-C", "ffi-examples/c", &pkg_config, &format!("OUT={}", self.at("c"))]);
-    }
-
-    fn cpp(&self) {
-        let build = self.at("cpp");
-        run(Command::new("cmake").arg("-S").arg(root().join("ffi-examples/cpp")).args([
-            "-B",
-            &build,
-            "-DCMAKE_BUILD_TYPE=Release",
-            &format!("-DCMAKE_PREFIX_PATH={}", self.0.at("")),
-        ]));
-        run(Command::new("cmake").args(["--build", &build]));
-    }
-
-    /// In a copy, so that the source tree stays as it is.
-    fn node(&self) {
-        let copy = self.0.directory("node");
-        for name in ["package.json", "package-lock.json", ".npmrc", "slipring.js", "records.js"] {
-            let source = root().join("ffi-examples/node").join(name);
-            std::fs::copy(source, format!("{copy}/{name}")).unwrap();
-        }
-        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(copy));
-    }
-
-    fn go(&self) {
-        run(Command::new("go")
-            .args(["build", "-o", &self.at("go-records"), "./cmd/records"])
-            .current_dir(root().join("ffi-examples/go"))
-            .env("PKG_CONFIG_PATH", self.0.at("lib/pkgconfig"))
-            .env("CGO_LDFLAGS", self.0.for_go()));
+        let prefix = Prefix::install();
+        let [c, cpp] = examples::build(&prefix, "release", "-O2");
+        let node = modules::node_folder(&prefix);
+        let go = prefix.path("go-records");
+        run(modules::go_tool(&prefix)
+            .args(["build", "-o", &go, "./cmd/records"])
+            .current_dir(root().join("ffi-examples/go")));
+        Self { prefix, c, cpp, node, go }
     }
 
     fn command(&self, language: Language) -> Command {
@@ -77,20 +48,20 @@ impl Programs {
         let examples = target.parent().and_then(Path::parent).unwrap().join("examples");
         let mut command = match language {
             Language::Rust => Command::new(examples.join("records")),
-            Language::C => Command::new(self.at("c/records")),
-            Language::Cpp => Command::new(self.at("cpp/records")),
+            Language::C => Command::new(format!("{}/records", self.c)),
+            Language::Cpp => Command::new(format!("{}/records", self.cpp)),
             Language::Python => Command::new("python3"),
             Language::Node => Command::new("node"),
-            Language::Go => Command::new(self.at("go-records")),
+            Language::Go => Command::new(&self.go),
         };
         match language {
             Language::Python => command.arg(root().join("ffi-examples/python/records.py")),
-            Language::Node => command.arg(self.at("node/records.js")),
+            Language::Node => command.arg(format!("{}/records.js", self.node)),
             _ => &mut command,
         };
         command
-            .env("LD_LIBRARY_PATH", self.0.at("lib"))
-            .env("SLIPRING_LIBRARY", self.0.at("lib/libslipring.so.0"))
+            .env("LD_LIBRARY_PATH", self.prefix.at("lib"))
+            .env("SLIPRING_LIBRARY", self.prefix.at("lib/libslipring.so.0"))
             .env("PYTHONDONTWRITEBYTECODE", "1");
         command
     }
