@@ -111,6 +111,7 @@ fn queue(path: &str) -> Queue {
     queue
 }
 
+#[inline(always)]
 fn receive(rx: &Consumer) -> [u8; 64] {
     let message = rx.recv().expect("a message");
     let payload = message.payload().try_into().expect("64 bytes");
@@ -118,6 +119,7 @@ fn receive(rx: &Consumer) -> [u8; 64] {
     payload
 }
 
+#[inline(always)]
 fn send(tx: &mut Producer, payload: &[u8; 64]) {
     tx.send(payload).expect("room");
 }

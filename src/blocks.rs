@@ -55,6 +55,18 @@ mod mapped {
             Some(())
         }
 
+        /// Writes a message's bytes from a block's start.
+        ///
+        /// # Safety
+        /// The caller holds a claim over all the blocks that the bytes take, inside the ring.
+        #[inline(always)]
+        pub(crate) unsafe fn write_claimed(&self, index: usize, bytes: &[u8]) {
+            let to = self.base.wrapping_add(index << self.shift);
+            debug_assert!((index << self.shift) + bytes.len() <= self.len);
+            // SAFETY: inside the mapping by the caller's promise; else as in `write`.
+            unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        }
+
         /// A claimed message's bytes, to be written in place.
         ///
         /// # Safety
@@ -85,19 +97,6 @@ mod mapped {
         #[inline(always)]
         pub(crate) fn start(&self, index: usize) -> *const u8 {
             self.base.wrapping_add(index << self.shift)
-        }
-
-        /// Fetches a block's first line, which the caller is going to read soon.
-        #[inline(always)]
-        pub(crate) fn prefetch(&self, index: usize) {
-            let at = self.start(index);
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: a prefetch changes nothing that the program sees, whatever the address.
-            unsafe {
-                core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(at.cast())
-            };
-            #[cfg(not(target_arch = "x86_64"))]
-            let _ = at;
         }
 
         /// Copies bytes that may be overwritten meanwhile. The caller checks afterwards whether they were.
@@ -165,7 +164,6 @@ mod modelled {
             // SAFETY: as in `write`.
             self.0[index].cell.with(|cell| unsafe { *cell })
         }
-        pub fn prefetch(&self, _index: usize) {}
         /// Bytes that may be overwritten meanwhile.
         pub fn copy_racy(&self, index: usize, offset: usize, to: &mut [u8]) -> Option<()> {
             assert_eq!(offset, 0);

@@ -2,6 +2,8 @@
 //! The protocol and why it holds: docs/design.md, section 5.
 
 // Paths are spelt out for the loom suite, which includes this file from elsewhere.
+#[path = "group/fast.rs"]
+mod fast;
 #[path = "group/solitude.rs"]
 mod solitude;
 
@@ -13,6 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::layout::{Age, Extent, Group, Kind, MemberHot, claim};
 use crate::ring::{Ring, Span};
 use crate::sync::{Relaxed, light_fence, order, recheck};
+use fast::{NO_PASS, Usual};
 
 /// A message in a member's hands. Acking it also acks what lies between `from` and `first`: padding, and messages that the
 /// filter passed over.
@@ -64,11 +67,11 @@ pub(crate) struct Reader {
     /// Anonymous readers: ranges acked ahead of the floor, and messages to be delivered again.
     early: RefCell<BTreeMap<u64, u64>>,
     again: RefCell<VecDeque<Taken>>,
-    /// Messages taken and not yet settled.
-    pub held: Cell<u64>,
-    /// Sole, no filter, nothing to be delivered again, nothing passed over: `take_fast` may be used.
-    fast: Cell<bool>,
+    /// `pass`, if this member is sole, with no filter, nothing acked early or to be delivered again, nothing passed over; else `NO_PASS`.
+    fast: Cell<u32>,
+    pass: u32,
     plain: bool,
+    usual: Usual,
 }
 
 /// A group's word for a message of a lap.
@@ -77,14 +80,13 @@ fn taken_word(ring: &Ring, position: u64, count: u64, owner: usize, state: u64) 
 }
 
 impl Reader {
-    /// A member's view from `cursor`. `plain`: it takes every message as it comes.
+    /// A member's view from `cursor`. `plain`: it takes every message as it comes. `pass`: what has to be shown to be let in the fast way.
     pub(crate) fn new(
         ring: &Ring,
-        row: usize,
-        group: usize,
-        kind: Kind,
+        (row, group, kind): (usize, usize, Kind),
         cursor: u64,
         plain: bool,
+        pass: u32,
     ) -> Self {
         let rewinds = ring
             .groups
@@ -101,9 +103,10 @@ impl Reader {
             rewinds: Cell::new(rewinds),
             early: RefCell::default(),
             again: RefCell::default(),
-            held: Cell::new(0),
-            fast: Cell::new(false),
+            fast: Cell::new(NO_PASS),
+            pass,
             plain,
+            usual: Usual::new(),
         }
     }
 
@@ -121,41 +124,9 @@ impl Reader {
         self.cursor.set(position);
     }
 
-    /// A sole member's usual case: the next message is there. `None` says nothing but that `take` must look closer.
-    #[inline(always)]
-    pub(crate) fn take_fast(&self, ring: &Ring, group: &Group, hot: &MemberHot) -> Option<Taken> {
-        if !self.fast.get() {
-            return None;
-        }
-        let first = self.cursor.get();
-        let (extent, blocks) = ring.message_at(first)?;
-        let end = first.wrapping_add(blocks);
-        if !self.announce_and_look(group, hot, end) {
-            return None;
-        }
-        self.cursor.set(end);
-        self.held.set(self.held.get() + 1);
-        Some(Taken { from: first, first, end, extent, count: 1 })
-    }
-
-    /// After `take_fast` found none: is it that nobody has claimed what comes next?
-    #[inline(always)]
-    pub(crate) fn sees_nothing(&self, ring: &Ring) -> bool {
-        let at = self.cursor.get();
-        // Whoever polls has the payload on its way together with the stamp.
-        ring.blocks.prefetch(ring.index(at));
-        self.fast.get() && ring.is_open(at)
-    }
-
     /// Sole: everything taken so far is below, `[floor, chain)` is covered by messages in hand.
     fn chain(&self) -> u64 {
         self.cursor.get().wrapping_sub(self.passed.get())
-    }
-
-    /// May the next message be taken the fast way?
-    fn look_for_fast(&self) {
-        let usual = self.plain && self.passed.get() == 0 && self.again.borrow().is_empty();
-        self.fast.set(usual && self.sole.get() != 0);
     }
 
     /// The next message that `accept` lets through; messages that it does not are acked on the way.
@@ -211,7 +182,6 @@ impl Reader {
             }
             self.cursor.set(end);
             self.passed.set(0);
-            self.held.set(self.held.get() + 1);
             self.look_for_fast();
             return Ok(Taken { from, first: position, end, extent, count: 1 });
         }
@@ -249,7 +219,7 @@ impl Reader {
     fn pass_over(&self, to: u64) {
         self.passed.set(to.wrapping_sub(self.chain()));
         self.cursor.set(to);
-        self.fast.set(false);
+        self.fast.set(NO_PASS);
     }
 
     /// A sole member with nothing in hand goes on from here.
@@ -282,7 +252,6 @@ impl Reader {
         drop(again);
         self.look_for_fast();
         taken.count += 1;
-        self.held.set(self.held.get() + 1);
         Some(taken)
     }
 
@@ -342,7 +311,6 @@ impl Reader {
                 continue;
             }
             self.cursor.set(end);
-            self.held.set(self.held.get() + 1);
             let taken = Taken { from: position, first: position, end, extent, count };
             if accept(position, extent) {
                 return Ok(taken);
@@ -350,20 +318,6 @@ impl Reader {
             self.ack_shared(ring, &taken);
         }
         Err(Pause::Damaged)
-    }
-
-    /// A sole member's usual case: acks the oldest un-acked message. False says nothing but that `ack` must look closer.
-    ///
-    /// A plain store, even if this solitude has ended: until it is acked nobody can move the floor over this message, and nothing
-    /// was passed over behind it.
-    #[inline(always)]
-    pub(crate) fn ack_oldest(&self, group: &Group, from: u64, end: u64) -> bool {
-        let usual = self.fast.get() && self.kind == Kind::Named && self.floor.get() == from;
-        if usual {
-            self.held.set(self.held.get() - 1);
-            self.set_floor(group, end);
-        }
-        usual
     }
 
     /// Acks a message. When this says `Done` it is in shared memory: no crash brings the message back.
@@ -386,11 +340,10 @@ impl Reader {
         if self.kind == Kind::Named && !oldest {
             return Settled::NeedsExplicit;
         }
-        let held = self.held.get() - 1;
-        self.held.set(held);
         if self.kind == Kind::Named {
             // Nothing in hand: what was passed over since is done too.
-            self.raise_floor(group, if held == 0 { self.cursor.get() } else { taken.end });
+            let last = taken.end == self.chain();
+            self.raise_floor(group, if last { self.cursor.get() } else { taken.end });
             return Settled::Done { moved: true };
         }
         if oldest {
@@ -398,6 +351,7 @@ impl Reader {
             self.absorb_early(group);
         } else {
             self.early.borrow_mut().insert(taken.from, taken.end);
+            self.fast.set(NO_PASS);
         }
         Settled::Done { moved: oldest }
     }
@@ -409,8 +363,8 @@ impl Reader {
         while let Some(end) = early.remove(&floor) {
             floor = end;
         }
-        if self.held.get() == 0 && self.again.borrow().is_empty() {
-            floor = floor.max(self.cursor.get());
+        if floor == self.chain() {
+            floor = self.cursor.get();
         }
         if floor != self.floor.get() {
             self.raise_floor(group, floor);
@@ -419,7 +373,6 @@ impl Reader {
 
     /// True if the floor moved.
     fn ack_shared(&self, ring: &Ring, taken: &Taken) -> bool {
-        self.held.set(self.held.get() - 1);
         self.mark_acked(ring, taken.from, taken.first);
         if let Some(word) = ring.claim_word(self.group, taken.first) {
             let acked = taken_word(ring, taken.first, taken.count, self.row, claim::ACKED);
@@ -434,16 +387,14 @@ impl Reader {
             return Settled::Done { moved: false };
         };
         if self.kind != Kind::Named {
-            self.held.set(self.held.get() - 1);
             self.again.borrow_mut().push_back(taken);
-            self.fast.set(false);
+            self.fast.set(NO_PASS);
             return Settled::Done { moved: false };
         }
         if self.sole.get() != 0 && self.is_sole(group) {
             return Settled::NeedsExplicit;
         }
         self.leave_solitude(ring);
-        self.held.set(self.held.get() - 1);
         self.mark_acked(ring, taken.from, taken.first);
         let count = if undelivered { taken.count - 1 } else { taken.count };
         if let Some(word) = ring.claim_word(self.group, taken.first) {

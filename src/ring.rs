@@ -13,7 +13,7 @@ use crate::blocks::Blocks;
 use crate::layout::{
     Age, Claiming, Control, Entry, Extent, Geometry, Group, IDLE, Kind, Member, Mode, stamp,
 };
-use crate::sync::{AtomicU64, Relaxed, fence, light_fence, order, recheck};
+use crate::sync::{AtomicU64, Relaxed, fence, light_fence, order, recheck, spin_loop};
 
 /// All that the protocol works on. Copies of the borrows, and the geometry in private memory.
 #[derive(Clone, Copy)]
@@ -153,15 +153,35 @@ impl<'a> Ring<'a> {
     /// The message at a position, if there is a finished one: the fast half of `span`.
     #[inline(always)]
     pub(crate) fn message_at(&self, position: u64) -> Option<(Extent, u64)> {
-        let entry = self.entry(position);
-        let ready = stamp::word(self.lap(position), 0, stamp::READY);
-        if entry.stamp.load(order!("message.stamp", Acquire)) != ready {
-            return None;
-        }
-        let extent = Extent(entry.extent.load(order!("message.extent", Acquire)));
+        let extent = self.extent_at(position, 0)?;
         let blocks = self.geometry.blocks(extent.bytes());
-        let fits = self.index(position) as u64 + (blocks - 1) <= self.mask;
-        fits.then_some((extent, blocks))
+        self.fits(position, blocks).then_some((extent, blocks))
+    }
+
+    /// The extent of the message at a position, if there is a finished one, or if one comes while this looks `turns` times more. What it says may
+    /// not fit into the ring.
+    #[inline(always)]
+    pub(crate) fn extent_at(&self, position: u64, mut turns: u32) -> Option<Extent> {
+        let entry = self.entry(position);
+        let lap = self.lap(position);
+        let ready = stamp::word(lap, 0, stamp::READY);
+        loop {
+            let word = entry.stamp.load(order!("message.stamp", Acquire));
+            if word == ready {
+                return Some(Extent(entry.extent.load(order!("message.extent", Acquire))));
+            }
+            if turns == 0 || stamp::age(word, lap) != Age::Older {
+                return None;
+            }
+            turns -= 1;
+            spin_loop();
+        }
+    }
+
+    /// Do so many blocks, one at least, end before the lap does?
+    #[inline(always)]
+    pub(crate) fn fits(&self, position: u64, blocks: u64) -> bool {
+        self.index(position) as u64 + (blocks - 1) <= self.mask
     }
 
     /// Has nobody claimed the position in this lap?

@@ -1,8 +1,11 @@
 //! Who sleeps and who wakes him: docs/design.md, section 7. The kernel's part (futex, bell) is passed in.
 
-use crate::layout::Role;
+use crate::layout::{Group, Role};
 use crate::ring::Ring;
-use crate::sync::{AtomicU32, Relaxed, order, recheck};
+use crate::sync::{AtomicU32, Relaxed, light_fence, order, recheck};
+
+/// What a sole member knows of its queue, without looking: where fences are real ones nobody is sole.
+pub(crate) const NOT_FENCED: bool = false;
 
 /// The bit of producers that wait for room.
 pub(crate) const ROOM: u64 = 1 << 63;
@@ -35,9 +38,9 @@ impl Ring<'_> {
 
     /// After publishing: is anybody asleep who cares? Nearly always not, and then this is one load.
     #[inline(always)]
-    pub(crate) fn wake_consumers(&self, messages: u32, kernel: &impl Kernel) {
+    pub(crate) fn wake_consumers(&self, messages: u32, fenced: bool, kernel: &impl Kernel) {
         if recheck!("wake.fence") {
-            self.light_fence();
+            light_fence(fenced);
         }
         let sleepers = self.control.doors.sleepers.load(Relaxed) & !ROOM;
         if sleepers != 0 {
@@ -105,13 +108,12 @@ impl Ring<'_> {
 
     /// After a group's floor has moved: does a producer wait for room, and is there enough to be worth waking him?
     #[inline(always)]
-    pub(crate) fn wake_producers(&self, group: usize, kernel: &impl Kernel) {
+    pub(crate) fn wake_producers(&self, group: &Group, fenced: bool, kernel: &impl Kernel) {
         if recheck!("room.fence") {
-            self.light_fence();
+            light_fence(fenced);
         }
         if self.control.doors.sleepers.load(Relaxed) & ROOM != 0 {
-            let floor = self.groups.get(group).map_or(0, |row| row.floor.load(Relaxed));
-            self.wake_for_room(floor, kernel);
+            self.wake_for_room(group.floor.load(Relaxed), kernel);
         }
     }
 

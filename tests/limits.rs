@@ -153,7 +153,7 @@ fn the_largest_message_fits_and_one_byte_more_says_how_much_would() {
         }
         let text = SendError::TooLarge { len: max + 1, max }.to_string();
         assert!(text.contains(&(max + 1).to_string()) && text.contains(&max.to_string()), "{text}");
-        assert_eq!(drain(&rx), []);
+        assert_eq!(drain(&rx), Vec::<u64>::new());
     }
 }
 
@@ -268,7 +268,7 @@ fn no_more_groups() {
         // More members of a group that exists are welcome; rows of the refused were freed.
         let second = queue.consumer("a").unwrap();
         assert_eq!(drain(&second), [round]);
-        assert_eq!(drain(&durable), []);
+        assert_eq!(drain(&durable), Vec::<u64>::new());
         assert_eq!(drain(&anonymous), [round]);
         let default = queue.consumer("default").unwrap();
         assert_eq!(drain(&default), [round]);
@@ -448,7 +448,7 @@ fn a_dead_letter_queue_that_is_full_gives_the_message_back() {
     assert_eq!((again.payload(), again.deliveries()), (&rejected.to_le_bytes()[..], 2));
     again.reject("bad").unwrap();
     assert_eq!(drain(&dead), [rejected]);
-    assert_eq!(drain(&rx), []);
+    assert_eq!(drain(&rx), Vec::<u64>::new());
 }
 
 #[test]

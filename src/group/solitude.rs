@@ -1,6 +1,6 @@
 //! A group's only member works without read-modify-write; here is how that begins and ends. docs/design.md, section 5.
 
-use super::{Pause, Reader, Taken, taken_word};
+use super::{NO_PASS, Pause, Reader, Taken, taken_word};
 use crate::layout::{Age, Claiming, Extent, Group, Kind, claim};
 use crate::ring::{Ring, Span};
 use crate::sync::{Relaxed, order, recheck};
@@ -58,14 +58,13 @@ fn write_words(
 }
 
 impl Reader {
-    /// The only member of a group, with nothing in hand and nothing to read: it may go on alone. Under the registry lock, which
-    /// keeps others from joining.
+    /// The only member of a group, with nothing to read and so nothing in hand, which would lie above the floor: it may go on alone. Under
+    /// the registry lock, which keeps others from joining.
     pub(crate) fn try_solitude(&self, ring: &Ring) -> bool {
         let Some(group) = ring.groups.get(self.group) else { return false };
         let mode = group.mode();
         let floor = group.floor();
         let ready = self.sole.get() == 0
-            && self.held.get() == 0
             && matches!(mode.claiming(), Claiming::Shared | Claiming::Vacant)
             && self.cursor.get() == floor
             && ring.span(floor) == Span::Open;
@@ -85,7 +84,7 @@ impl Reader {
         self.skip_to(floor);
         self.rewinds.set(group.info.rewinds.load(order!("rewinds.load", Acquire)));
         self.sole.set(mode.0);
-        self.fast.set(self.plain);
+        self.look_for_fast();
         group.set_mode(mode);
     }
 
@@ -107,7 +106,7 @@ impl Reader {
     /// over since were ours too, and done.
     pub(super) fn end_solitude(&self, ring: &Ring) {
         self.sole.set(0);
-        self.fast.set(false);
+        self.fast.set(NO_PASS);
         if self.kind != Kind::Named {
             return;
         }
@@ -152,7 +151,6 @@ impl Reader {
         };
         if taken {
             self.cursor.set(end);
-            self.held.set(self.held.get() + 1);
             let taken = Taken { from: position, first: position, end, extent, count: 1 };
             if accept(position, extent) {
                 return Ok(taken);

@@ -6,12 +6,12 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use super::inflight::InFlight;
+use super::inflight::{InFlight, Slot};
 use super::join;
 use super::message::Message;
 use super::options::ConsumerOptions;
 use super::producer::Producer;
-use super::shared::{LOOKS, Membership, Patience};
+use super::shared::{LOOKS, Membership, Patience, SPINS};
 use crate::error::{AckError, JoinError, RecvError};
 use crate::group::{Reader, Taken};
 use crate::layout::{Group, Kind, Label};
@@ -71,7 +71,7 @@ impl Consumer {
 
     #[inline(always)]
     pub(super) fn ring(&self) -> &Ring<'_> {
-        self.member.shared.ring()
+        self.member.ring()
     }
 
     pub(super) fn label(&self) -> Option<&Label> {
@@ -81,7 +81,7 @@ impl Consumer {
     /// Receives a message, waiting for one.
     #[inline(always)]
     pub fn recv(&self) -> Result<Message<'_>, RecvError> {
-        let slot = match self.take_fast() {
+        let slot = match self.take_fast(SPINS) {
             Some(slot) => slot,
             None => self.recv_closely(Patience::Forever)?,
         };
@@ -91,7 +91,7 @@ impl Consumer {
     /// Receives a message if there is one now, else says [`RecvError::Empty`].
     #[inline(always)]
     pub fn try_recv(&self) -> Result<Message<'_>, RecvError> {
-        let slot = match self.take_fast() {
+        let slot = match self.take_fast(0) {
             Some(slot) => slot,
             None if self.is_plainly_empty() => return Err(RecvError::Empty),
             None => self.recv_closely(Patience::None)?,
@@ -102,7 +102,7 @@ impl Consumer {
     /// Receives a message, waiting for one as long as `timeout`.
     #[inline]
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Message<'_>, RecvError> {
-        let slot = match self.take_fast() {
+        let slot = match self.take_fast(if timeout.is_zero() { 0 } else { SPINS }) {
             Some(slot) => slot,
             None => self.recv_closely(Patience::of(timeout))?,
         };
@@ -162,20 +162,17 @@ impl Consumer {
 
     /// To the application; counted for people.
     #[inline(always)]
-    fn deliver(&self, slot: u32) -> Message<'_> {
+    fn deliver<'c>(&'c self, slot: &'c Slot) -> Message<'c> {
         self.member.count(1);
         Message::new(self, slot)
     }
 
-    /// A sole member's usual case, without a call.
+    /// A sole member's usual case, without a call: the message is there, or comes while this looks `turns` times more.
     #[inline(always)]
-    pub(super) fn take_fast(&self) -> Option<u32> {
-        let shared = &*self.member.shared;
-        if shared.forked() {
-            return None;
-        }
-        let ring = &shared.ring_copy();
-        let taken = self.reader.take_fast(ring, self.group, self.member.hot)?;
+    fn take_fast(&self, turns: u32) -> Option<&Slot> {
+        let ring = &self.member.ring_copy();
+        let pass = sys::fork::generation();
+        let taken = self.reader.take_fast(ring, self.group, self.member.hot, pass, turns)?;
         let bytes = ring.blocks.start(ring.index(taken.first));
         Some(self.inflight.keep_fast(taken.first, taken.end, taken.extent, bytes))
     }
@@ -184,14 +181,14 @@ impl Consumer {
     #[inline(always)]
     fn is_plainly_empty(&self) -> bool {
         let shared = &*self.member.shared;
-        let doors = &shared.ring().control.doors;
+        let doors = &self.ring().control.doors;
         let turn = self.idle.get().wrapping_add(1);
-        let plain = self.reader.sees_nothing(shared.ring())
+        let plain = self.reader.sees_nothing(self.ring())
             && !turn.is_multiple_of(LOOKS)
             && !shared.forked()
             && self.bell.get().is_none()
             && doors.sleepers.load(Relaxed) & ROOM == 0
-            && !shared.ring().mode().is_closed();
+            && !self.ring().mode().is_closed();
         if plain {
             self.idle.set(turn);
         }

@@ -1,34 +1,25 @@
 //! Messages in the application's hands. Each has a slot here, so that a [`Message`](super::Message) is two words, which stay in registers.
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::{Cell, RefCell};
+use std::ptr;
 
 use crate::group::Taken;
 use crate::layout::Extent;
 
-/// The slots of one consumer. Not `Sync`, and no method calls out while it borrows them.
+/// The slots of one consumer. Not `Sync`.
 pub(super) struct InFlight {
-    /// Most consumers hold one message at a time, and took it the usual way: it needs no slot.
-    hand: Hand,
-    slots: UnsafeCell<Vec<Slot>>,
-    /// The first empty slot, or the number of slots; each empty one names the next.
-    free: Cell<u32>,
-}
-
-/// The number of the hand, among those of the slots.
-const HAND: u32 = u32::MAX;
-
-/// A message that came right behind the one before, for the first time.
-struct Hand {
+    /// Most consumers hold one message at a time, and it is here.
+    hand: Slot,
     full: Cell<bool>,
-    first: Cell<u64>,
-    end: Cell<u64>,
-    extent: Cell<Extent>,
-    bytes: Cell<*const u8>,
+    /// The first empty one of the others; each names the next.
+    free: Cell<*const Slot>,
+    /// They stay where they are for as long as the consumer lives.
+    others: RefCell<Vec<Vec<Slot>>>,
 }
 
 /// Word by word: to copy a struct that was just written so would have to wait for its words.
 #[derive(Default)]
-struct Slot {
+pub(super) struct Slot {
     from: Cell<u64>,
     first: Cell<u64>,
     end: Cell<u64>,
@@ -38,10 +29,10 @@ struct Slot {
     bytes: Cell<*const u8>,
     /// A lossy reader's copy.
     copy: Cell<Option<Box<[u8]>>>,
-    next: Cell<u32>,
+    next: Cell<*const Slot>,
 }
 
-// SAFETY: its pointers lead into the mapping that its consumer holds, or to boxes of its own; neither belongs to a thread.
+// SAFETY: its pointers lead into the mapping that its consumer holds, or to memory of its own; neither belongs to a thread.
 unsafe impl Send for InFlight {}
 
 impl Slot {
@@ -56,7 +47,7 @@ impl Slot {
     }
 
     #[inline(always)]
-    fn taken(&self) -> Taken {
+    pub(super) fn taken(&self) -> Taken {
         Taken {
             from: self.from.get(),
             first: self.first.get(),
@@ -65,124 +56,99 @@ impl Slot {
             count: self.count.get(),
         }
     }
+
+    /// From where to where acking the message reaches.
+    #[inline(always)]
+    pub(super) fn range(&self) -> (u64, u64) {
+        (self.from.get(), self.end.get())
+    }
+
+    /// What the message says of itself, and where its bytes are.
+    #[inline(always)]
+    pub(super) fn place(&self) -> (Extent, *const u8) {
+        (self.extent.get(), self.bytes.get())
+    }
 }
 
 impl InFlight {
     pub(super) fn new() -> Self {
-        let hand = Hand {
+        Self {
+            hand: Slot::default(),
             full: Cell::new(false),
-            first: Cell::new(0),
-            end: Cell::new(0),
-            extent: Cell::default(),
-            bytes: Cell::new(core::ptr::null()),
-        };
-        Self { hand, slots: UnsafeCell::default(), free: Cell::new(0) }
+            free: Cell::new(ptr::null()),
+            others: RefCell::default(),
+        }
     }
 
+    /// Keeps a message that came right behind the one before, for the first time. By its words, which stay in registers.
     #[inline(always)]
-    fn slot(&self, at: u32) -> Option<&Slot> {
-        // SAFETY: `grow` alone has a unique borrow, for the length of a push; it runs when no shared one is alive, since none leaves
-        // this module.
-        let slots = unsafe { &*self.slots.get() };
-        slots.get(at as usize)
-    }
-
-    /// Keeps a message that was taken the fast way.
-    #[inline(always)]
-    pub(super) fn keep_fast(&self, first: u64, end: u64, extent: Extent, bytes: *const u8) -> u32 {
-        if self.hand.full.get() {
+    pub(super) fn keep_fast(
+        &self,
+        first: u64,
+        end: u64,
+        extent: Extent,
+        bytes: *const u8,
+    ) -> &Slot {
+        if self.full.replace(true) {
             return self.keep_another(first, end, extent, bytes);
         }
-        self.hand.full.set(true);
-        self.hand.first.set(first);
-        self.hand.end.set(end);
-        self.hand.extent.set(extent);
-        self.hand.bytes.set(bytes);
-        HAND
+        self.hand.fill(Taken { from: first, first, end, extent, count: 1 }, bytes);
+        &self.hand
     }
 
     #[inline(never)]
-    fn keep_another(&self, first: u64, end: u64, extent: Extent, bytes: *const u8) -> u32 {
+    fn keep_another(&self, first: u64, end: u64, extent: Extent, bytes: *const u8) -> &Slot {
         self.keep(Taken { from: first, first, end, extent, count: 1 }, bytes)
     }
 
-    /// From where to where acking a message reaches.
-    #[inline(always)]
-    pub(super) fn range(&self, at: u32) -> Option<(u64, u64)> {
-        if at == HAND {
-            return Some((self.hand.first.get(), self.hand.end.get()));
-        }
-        self.slot(at).map(|slot| (slot.from.get(), slot.end.get()))
-    }
-
     /// Keeps a message whose bytes are in the ring.
-    #[inline(always)]
-    pub(super) fn keep(&self, taken: Taken, bytes: *const u8) -> u32 {
-        let at = self.free.get();
-        match self.slot(at) {
-            Some(slot) => {
-                self.free.set(slot.next.get());
-                slot.fill(taken, bytes);
-            }
-            None => self.grow(taken, bytes),
+    pub(super) fn keep(&self, taken: Taken, bytes: *const u8) -> &Slot {
+        if !self.full.replace(true) {
+            self.hand.fill(taken, bytes);
+            return &self.hand;
         }
-        at
+        if self.free.get().is_null() {
+            self.grow();
+        }
+        // SAFETY: not null, so an empty slot of `others`, which lives as long as this and does not move.
+        let slot = unsafe { &*self.free.get() };
+        self.free.set(slot.next.get());
+        slot.fill(taken, bytes);
+        slot
     }
 
     /// Keeps a message with a copy of its bytes.
-    pub(super) fn keep_copy(&self, taken: Taken, copy: Box<[u8]>) -> u32 {
-        let at = self.keep(taken, copy.as_ptr());
-        if let Some(slot) = self.slot(at) {
-            slot.copy.set(Some(copy));
-        }
-        at
+    pub(super) fn keep_copy(&self, taken: Taken, copy: Box<[u8]>) -> &Slot {
+        let slot = self.keep(taken, copy.as_ptr());
+        slot.copy.set(Some(copy));
+        slot
     }
 
+    /// Twice as many slots.
     #[cold]
     #[inline(never)]
-    fn grow(&self, taken: Taken, bytes: *const u8) {
-        let slot = Slot::default();
-        slot.fill(taken, bytes);
-        // SAFETY: no other borrow is alive, see `slot`.
-        let slots = unsafe { &mut *self.slots.get() };
-        slots.push(slot);
-        self.free.set(slots.len() as u32);
-    }
-
-    /// What a message says of itself, and where its bytes are.
-    #[inline(always)]
-    pub(super) fn place(&self, at: u32) -> Option<(Extent, *const u8)> {
-        if at == HAND {
-            return Some((self.hand.extent.get(), self.hand.bytes.get()));
+    fn grow(&self) {
+        let mut others = self.others.borrow_mut();
+        let more: Vec<Slot> = (0..8 << others.len()).map(|_| Slot::default()).collect();
+        for slot in &more {
+            slot.next.set(self.free.replace(slot));
         }
-        self.slot(at).map(|slot| (slot.extent.get(), slot.bytes.get()))
-    }
-
-    /// A message in a slot.
-    #[inline(always)]
-    pub(super) fn taken(&self, at: u32) -> Option<Taken> {
-        if at == HAND {
-            let first = self.hand.first.get();
-            let (end, extent) = (self.hand.end.get(), self.hand.extent.get());
-            return Some(Taken { from: first, first, end, extent, count: 1 });
-        }
-        self.slot(at).map(Slot::taken)
+        others.push(more);
     }
 
     /// Empties a slot.
     #[inline(always)]
-    pub(super) fn release(&self, at: u32) {
-        if at == HAND {
-            self.hand.full.set(false);
-        } else if let Some(slot) = self.slot(at) {
-            slot.next.set(self.free.replace(at));
+    pub(super) fn release(&self, slot: &Slot) {
+        if ptr::eq(slot, &self.hand) {
+            self.full.set(false);
+        } else {
+            slot.next.set(self.free.replace(slot));
         }
     }
 
-    /// Gives a lossy reader's copy back.
-    pub(super) fn drop_copy(&self, at: u32) {
-        if let Some(slot) = self.slot(at) {
-            slot.copy.set(None);
-        }
+    /// Empties the slot of a lossy reader's message.
+    pub(super) fn release_copy(&self, slot: &Slot) {
+        slot.copy.set(None);
+        self.release(slot);
     }
 }

@@ -50,7 +50,8 @@ pub(crate) fn join(options: &ConsumerOptions<'_>) -> Result<Joined, JoinError> {
     let state = ring.groups.get(group).ok_or(JoinError::Corrupt)?;
     let filtered = shared.label(group).is_some_and(|label| label.filter.len.load(Relaxed) != 0);
     let plain = kind != Kind::Lossy && !filtered && options.prefetch == 1;
-    let reader = Reader::new(ring, row, group, kind, state.floor(), plain);
+    let reader =
+        Reader::new(ring, (row, group, kind), state.floor(), plain, crate::sys::fork::generation());
     // An error here drops the lock byte, and the row is repaired as a dead member's.
     settle(ring, state, group, &reader).ok_or(JoinError::Corrupt)?;
     drop(registry);

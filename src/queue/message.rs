@@ -5,6 +5,7 @@ use std::slice;
 
 use super::consumer::Consumer;
 use super::dead::DeadLetter;
+use super::inflight::Slot;
 use crate::error::AckError;
 use crate::group::Taken;
 use crate::layout::Extent;
@@ -17,24 +18,24 @@ use crate::layout::Extent;
 pub struct Message<'c> {
     consumer: &'c Consumer,
     /// Where the consumer keeps it.
-    slot: u32,
+    slot: &'c Slot,
 }
 
 impl<'c> Message<'c> {
     #[inline(always)]
-    pub(crate) fn new(consumer: &'c Consumer, slot: u32) -> Self {
+    pub(super) fn new(consumer: &'c Consumer, slot: &'c Slot) -> Self {
         Self { consumer, slot }
     }
 
     #[inline(always)]
     fn taken(&self) -> Taken {
-        self.consumer.inflight.taken(self.slot).unwrap_or_default()
+        self.slot.taken()
     }
 
     /// A part of the message: payload, event and trailer follow each other.
     #[inline(always)]
     fn part(&self, of: impl Fn(Extent) -> (usize, usize)) -> &[u8] {
-        let Some((extent, bytes)) = self.consumer.inflight.place(self.slot) else { return &[] };
+        let (extent, bytes) = self.slot.place();
         let (start, len) = of(extent);
         // SAFETY: the extent's bytes are in the ring, as whoever took the message has seen to, and leased until the message is settled;
         // or they are a lossy reader's copy, which lives as long. A part is inside.

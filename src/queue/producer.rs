@@ -10,7 +10,7 @@ use crate::layout::{Extent, MAX_EVENT, Role};
 use crate::ring::{Claim, Publisher, Refused, Ring};
 use crate::sync::{Relaxed, spin_loop};
 use crate::sys;
-use crate::wait::ROOM;
+use crate::wait::{NOT_FENCED, ROOM};
 
 /// The sending side. One thread at a time uses it (`&mut self`); it can be moved to another thread. Dropping it leaves the queue.
 pub struct Producer {
@@ -98,17 +98,25 @@ impl Producer {
     /// A sole producer's usual case, without a call: there is room. `None` says nothing but that `send_parts` must look closer.
     #[inline(always)]
     fn send_fast(&mut self, payload: &[u8]) -> Option<u64> {
-        let shared = &*self.member.shared;
-        let ring = &shared.ring_copy();
-        let blocks = ring.geometry.blocks(payload.len() as u64);
-        if blocks > self.max_blocks || payload.len() as u64 > MAX_LEN || shared.forked() {
+        let (first, _) = self.claim_fast(payload.len())?;
+        let ring = &self.member.ring_copy();
+        // SAFETY: a claim of as many blocks as the payload takes, and it lies inside the ring.
+        unsafe { ring.blocks.write_claimed(ring.index(first), payload) };
+        ring.ready(first, Extent::new(payload.len(), 0, 0));
+        self.sent(1, NOT_FENCED);
+        Some(first)
+    }
+
+    /// A sole producer's usual claim: where it starts, and ends.
+    #[inline(always)]
+    fn claim_fast(&mut self, len: usize) -> Option<(u64, u64)> {
+        let ring = &self.member.ring_copy();
+        let blocks = ring.geometry.blocks(len as u64);
+        if blocks > self.max_blocks || len as u64 > MAX_LEN || self.member.shared.forked() {
             return None;
         }
         let first = self.publisher.claim_fast(ring, self.member.hot, blocks)?;
-        fill(ring, first, b"", payload, b"");
-        ring.ready(first, Extent::new(payload.len(), 0, 0));
-        self.sent(1);
-        Some(first)
+        Some((first, first.wrapping_add(blocks)))
     }
 
     #[inline(never)]
@@ -121,10 +129,10 @@ impl Producer {
     ) -> Result<u64, SendError> {
         let (extent, blocks) = self.measure(payload.len(), event.len(), trailer.len())?;
         let claim = self.claim(blocks, patience)?;
-        let ring = self.member.shared.ring();
+        let ring = self.member.ring();
         fill(ring, claim.first, event, payload, trailer);
         ring.publish(&claim, extent);
-        self.sent(1);
+        self.sent(1, ring.geometry.fenced);
         Ok(claim.first)
     }
 
@@ -156,10 +164,10 @@ impl Producer {
             count += 1;
         }
         let claim = self.claim(total, Patience::Forever)?;
-        let shared = Arc::clone(&self.member.shared);
+        let shared = &*self.member.shared;
         let ring = shared.ring();
         // A message that panics or changes its mind while we write leaves padding, not a hole.
-        let mut unfinished = Unfinished { shared: &shared, claim, armed: true };
+        let mut unfinished = Unfinished { shared, claim, armed: true };
         let mut at = claim.first;
         let mut first = None;
         for message in messages.iter().take(count) {
@@ -185,18 +193,26 @@ impl Producer {
             ring.publish(&Claim { end, ..claim }, extent);
         }
         drop(unfinished);
-        self.sent(count as u64);
+        self.sent(count as u64, ring.geometry.fenced);
         Ok(count)
     }
 
     /// Reserves `len` bytes to be written in place, waiting for room. The bytes hold leftovers of earlier messages.
+    #[inline(always)]
     pub fn reserve(&mut self, len: usize) -> Result<Reservation<'_>, SendError> {
-        self.reserve_parts("", len, Patience::Forever)
+        match self.claim_fast(len) {
+            Some((first, end)) => self.reserved(Claim { start: first, first, end }, len),
+            None => self.reserve_parts("", len, Patience::Forever),
+        }
     }
 
     /// Reserves if there is room now, else says [`SendError::Full`].
+    #[inline(always)]
     pub fn try_reserve(&mut self, len: usize) -> Result<Reservation<'_>, SendError> {
-        self.reserve_parts("", len, Patience::None)
+        match self.claim_fast(len) {
+            Some((first, end)) => self.reserved(Claim { start: first, first, end }, len),
+            None => self.reserve_parts("", len, Patience::None),
+        }
     }
 
     /// Reserves, waiting for room as long as `timeout`.
@@ -232,6 +248,7 @@ impl Producer {
         self.reserve_parts(event, len, Patience::of(timeout))
     }
 
+    #[inline(never)]
     pub(crate) fn reserve_parts(
         &mut self,
         event: &str,
@@ -240,20 +257,28 @@ impl Producer {
     ) -> Result<Reservation<'_>, SendError> {
         let (_, blocks) = self.measure(len, event.len(), 0)?;
         let claim = self.claim(blocks, patience)?;
-        let ring = self.member.shared.ring();
-        let index = ring.index(claim.first);
+        let mut reservation = self.reserved(claim, len + event.len())?;
+        if let Some(tail) = reservation.get_mut(len..) {
+            tail.copy_from_slice(event.as_bytes());
+        }
+        reservation.len = len;
+        reservation.event = event.len();
+        Ok(reservation)
+    }
+
+    /// The bytes of a claim.
+    #[inline(always)]
+    fn reserved(&mut self, claim: Claim, len: usize) -> Result<Reservation<'_>, SendError> {
+        let ring = self.member.ring();
         // SAFETY: the claim is ours until it is published, which the reservation does as its last act; one slice only.
-        let bytes = unsafe { ring.blocks.slice_mut(index, len + event.len()) };
+        let bytes = unsafe { ring.blocks.slice_mut(ring.index(claim.first), len) };
         let Some(bytes) = bytes else {
             ring.pad(claim.start, claim.end.wrapping_sub(claim.start));
             return Err(SendError::Corrupt);
         };
-        if let Some(tail) = bytes.get_mut(len..) {
-            tail.copy_from_slice(event.as_bytes());
-        }
         // The slice borrows from the mapping, which lives as long as the producer that the reservation borrows.
         let bytes: *mut [u8] = bytes;
-        Ok(Reservation { claim, bytes, len, event: event.len(), producer: self })
+        Ok(Reservation { claim, bytes, len, event: 0, producer: self })
     }
 
     /// The largest message that fits, in bytes, its event name included.
@@ -276,7 +301,7 @@ impl Producer {
             return Err(SendError::TooLarge { len, max: self.max_message() });
         }
         let bytes = len as u64 + event as u64 + trailer as u64;
-        let blocks = self.member.shared.ring().geometry.blocks(bytes);
+        let blocks = self.member.ring().geometry.blocks(bytes);
         if blocks > self.max_blocks || bytes > MAX_LEN {
             return Err(SendError::TooLarge { len: len + event, max: self.max_message() });
         }
@@ -287,7 +312,7 @@ impl Producer {
         if self.member.shared.forked() {
             return Err(SendError::Forked);
         }
-        match self.publisher.claim(self.member.shared.ring(), blocks) {
+        match self.publisher.claim(self.member.ring(), blocks) {
             Ok(claim) => Ok(claim),
             Err(refused) => self.wait_for_room(refused, blocks, patience),
         }
@@ -348,10 +373,10 @@ impl Producer {
     }
 
     #[inline(always)]
-    fn sent(&mut self, count: u64) {
-        let shared = &*self.member.shared;
+    fn sent(&mut self, count: u64, fenced: bool) {
         self.member.count(count);
-        shared.ring().wake_consumers(count.min(1 << 30) as u32, shared);
+        let messages = count.min(1 << 30) as u32;
+        self.member.ring().wake_consumers(messages, fenced, &*self.member.shared);
     }
 }
 
@@ -405,6 +430,7 @@ pub struct Reservation<'p> {
 
 impl Reservation<'_> {
     /// Publishes the first `len` bytes as a message; more than were reserved means all of them. Returns the message's position.
+    #[inline(always)]
     pub fn commit(self, len: usize) -> u64 {
         let len = len.min(self.len);
         let (event, whole) = (self.event, self.len);
@@ -419,8 +445,10 @@ impl Reservation<'_> {
             bytes.copy_within(whole..whole + event, len);
         }
         let claim = this.claim;
-        this.producer.member.shared.ring().publish(&claim, Extent::new(len, event, 0));
-        this.producer.sent(1);
+        let ring = &this.producer.member.ring_copy();
+        ring.publish(&claim, Extent::new(len, event, 0));
+        let fenced = ring.geometry.fenced;
+        this.producer.sent(1, fenced);
         position
     }
 
@@ -440,7 +468,7 @@ impl Drop for Reservation<'_> {
             let ring = shared.ring();
             ring.pad(self.claim.start, self.claim.end.wrapping_sub(self.claim.start));
             // Whoever waits behind it can go on.
-            ring.wake_consumers(1, &**shared);
+            ring.wake_consumers(1, ring.geometry.fenced, &**shared);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::consumer::Consumer;
 use super::filter;
+use super::inflight::Slot;
 use super::lossy::{Look, look};
 use super::shared::{HOLE_NAP, LOOKS, NAP, Patience, SPINS};
 use crate::error::RecvError;
@@ -33,15 +34,9 @@ impl Consumer {
     /// The slot of the next message, closely looked for.
     #[cold]
     #[inline(never)]
-    pub(super) fn recv_closely(&self, patience: Patience) -> Result<u32, RecvError> {
+    pub(super) fn recv_closely(&self, patience: Patience) -> Result<&Slot, RecvError> {
         if self.member.shared.forked() {
             return Err(RecvError::Forked);
-        }
-        if !matches!(patience, Patience::None)
-            && self.watch()
-            && let Some(slot) = self.take_fast()
-        {
-            return Ok(slot);
         }
         let (taken, copy) = match self.next() {
             Ok(next) => next,
@@ -51,18 +46,6 @@ impl Consumer {
             None => self.inflight.keep(taken, self.bytes(&taken).as_ptr()),
             Some(copy) => self.inflight.keep_copy(taken, copy),
         })
-    }
-
-    /// Spins as long as nothing comes, but not for ever. True if something has come.
-    fn watch(&self) -> bool {
-        let ring = self.ring();
-        for _ in 0..SPINS {
-            if !self.reader.sees_nothing(ring) {
-                return true;
-            }
-            spin_loop();
-        }
-        false
     }
 
     /// Messages that were delivered too often are put aside on the way.
@@ -257,7 +240,7 @@ impl Consumer {
             {
                 shared.recover_member(row);
             }
-        } else if !ring.geometry.fenced && self.reader.held.get() == 0 {
+        } else if !ring.geometry.fenced {
             // Rows of the dead count as company until somebody repairs them, which then is us.
             let Ok(Some(registry)) = shared.registry_within(Duration::ZERO) else { return false };
             let others =

@@ -2,42 +2,43 @@
 
 use super::consumer::Consumer;
 use super::dead::{self, DeadLetter};
+use super::inflight::Slot;
 use crate::error::{AckError, JoinError};
 use crate::group::{Settled, Taken, make_explicit};
 use crate::layout::{Claiming, claim};
 use crate::sync::Relaxed;
+use crate::sys::fork;
+use crate::wait::NOT_FENCED;
 
 impl Consumer {
     /// Acks the message of a slot.
     #[inline(always)]
-    pub(super) fn ack(&self, slot: u32) -> Result<(), AckError> {
-        let shared = &*self.member.shared;
-        if let Some((from, end)) = self.inflight.range(slot)
-            && !shared.forked()
-            && self.reader.ack_oldest(self.group, from, end)
-        {
+    pub(super) fn ack(&self, slot: &Slot) -> Result<(), AckError> {
+        let (from, end) = slot.range();
+        if self.reader.ack_oldest(self.group, from, end, fork::generation()) {
             self.inflight.release(slot);
-            shared.ring().wake_producers(self.reader.group(), shared);
+            self.ring().wake_producers(self.group, NOT_FENCED, &*self.member.shared);
             return Ok(());
         }
         self.ack_closely(slot)
     }
 
     #[inline(never)]
-    fn ack_closely(&self, slot: u32) -> Result<(), AckError> {
+    fn ack_closely(&self, slot: &Slot) -> Result<(), AckError> {
         if self.member.shared.forked() {
             return Err(AckError::Forked);
         }
-        let taken = self.let_go(slot).ok_or(AckError::Invalid)?;
+        let taken = self.let_go(slot);
         self.ack_taken(taken)
     }
 
-    fn let_go(&self, slot: u32) -> Option<Taken> {
+    fn let_go(&self, slot: &Slot) -> Taken {
         if self.is_lossy() {
-            self.inflight.drop_copy(slot);
+            self.inflight.release_copy(slot);
+        } else {
+            self.inflight.release(slot);
         }
-        self.inflight.release(slot);
-        self.inflight.taken(slot)
+        slot.taken()
     }
 
     pub(super) fn ack_taken(&self, taken: Taken) -> Result<(), AckError> {
@@ -49,7 +50,8 @@ impl Consumer {
             done => done,
         };
         if settled == (Settled::Done { moved: true }) {
-            self.ring().wake_producers(self.reader.group(), &*self.member.shared);
+            let ring = self.ring();
+            ring.wake_producers(self.group, ring.geometry.fenced, &*self.member.shared);
         }
         Ok(())
     }
@@ -57,11 +59,11 @@ impl Consumer {
     /// Gives the message of a slot back.
     #[cold]
     #[inline(never)]
-    pub(super) fn retry(&self, slot: u32) -> Result<(), AckError> {
+    pub(super) fn retry(&self, slot: &Slot) -> Result<(), AckError> {
         if self.member.shared.forked() {
             return Err(AckError::Forked);
         }
-        let taken = self.let_go(slot).ok_or(AckError::Invalid)?;
+        let taken = self.let_go(slot);
         self.give_back(taken, false)
     }
 

@@ -197,12 +197,6 @@ impl Shared {
         &self.ring
     }
 
-    /// A copy: what is stored into the mapping cannot change it, which lets the compiler keep it in registers.
-    #[inline(always)]
-    pub(crate) fn ring_copy(&self) -> Ring<'_> {
-        self.ring
-    }
-
     pub(crate) fn label(&self, group: usize) -> Option<&Label> {
         self.labels.get(group)
     }
@@ -370,8 +364,9 @@ impl Registry<'_> {
 /// One member: its row and its lock byte. Dropping it gives back all it holds.
 pub(crate) struct Membership {
     pub row: usize,
-    /// The row's hot words; borrows from `shared`.
+    /// The row's hot words; borrows from `shared`, as the next does.
     pub hot: &'static MemberHot,
+    ring: Ring<'static>,
     pub shared: Arc<Shared>,
     _lock: LockFile,
 }
@@ -379,7 +374,18 @@ pub(crate) struct Membership {
 impl Membership {
     pub(crate) fn new(shared: Arc<Shared>, row: usize, lock: LockFile) -> Result<Self, JoinError> {
         let hot = &shared.ring.members.get(row).ok_or(JoinError::Corrupt)?.hot;
-        Ok(Self { row, hot, shared, _lock: lock })
+        Ok(Self { row, hot, ring: shared.ring, shared, _lock: lock })
+    }
+
+    #[inline(always)]
+    pub(crate) fn ring(&self) -> &Ring<'_> {
+        &self.ring
+    }
+
+    /// A copy: what is stored into the mapping cannot change it, which lets the compiler keep it in registers.
+    #[inline(always)]
+    pub(crate) fn ring_copy(&self) -> Ring<'_> {
+        self.ring
     }
 
     /// So many messages more, for people.

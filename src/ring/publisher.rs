@@ -9,12 +9,16 @@ pub(crate) struct Publisher {
     row: usize,
     /// Where the next claim starts, while sole.
     tail: u64,
-    /// How far this producer may write, in this lap, without looking at the gate.
+    /// How far this producer may write, in this lap, without looking at the gate. Never beyond the lap's end, so that a claim up to it is in
+    /// one piece.
     limit: u64,
-    /// The mode word under which this producer is sole; 0 (vacant) when it is not.
+    /// The mode word under which this producer is sole, or `NOT_SOLE`.
     sole: u64,
     marks: Marks,
 }
+
+/// No mode is ever this one.
+const NOT_SOLE: u64 = u64::MAX;
 
 /// Message boundaries that this producer has seen in its last lap, one a stride: where it wanted to claim, and somebody did. They spare
 /// it the walk over all that it is going to overwrite. Not kept for rings so small that the walk is short.
@@ -50,7 +54,7 @@ impl Marks {
 
 impl Publisher {
     pub(crate) fn new(row: usize) -> Self {
-        Self { row, tail: 0, limit: 0, sole: 0, marks: Marks::default() }
+        Self { row, tail: 0, limit: 0, sole: NOT_SOLE, marks: Marks::default() }
     }
 
     /// A sole producer's usual case: there is room, in one piece. Returns the claim's start. `None` says nothing but that `claim` must look
@@ -59,8 +63,7 @@ impl Publisher {
     pub(crate) fn claim_fast(&mut self, ring: &Ring, hot: &MemberHot, blocks: u64) -> Option<u64> {
         let start = self.tail;
         let end = start.wrapping_add(blocks);
-        let usual = self.sole != 0
-            && end <= self.limit
+        let usual = end <= self.limit
             && self.announce_and_look(ring, hot, &Claim { start, first: start, end });
         usual.then_some(start)
     }
@@ -68,7 +71,7 @@ impl Publisher {
     /// Claims contiguous blocks. What is claimed must be published or padded: others wait for it.
     pub(crate) fn claim(&mut self, ring: &Ring, blocks: u64) -> Result<Claim, Refused> {
         let claim = ring.place(self.tail, blocks);
-        if self.sole == 0 || claim.end > self.limit {
+        if self.sole == NOT_SOLE || claim.end > self.limit {
             return self.claim_slowly(ring, blocks);
         }
         if self.announce_and_look(ring, self.hot(ring)?, &claim) {
@@ -102,7 +105,7 @@ impl Publisher {
     /// A claim that was announced in a solitude that has ended: ours, unless somebody got there first.
     #[cold]
     fn claim_announced(&mut self, ring: &Ring, claim: Claim) -> Result<Claim, Refused> {
-        self.sole = 0;
+        self.sole = NOT_SOLE;
         ring.control.tail.fetch_max(claim.start, order!("tail.switch", AcqRel));
         if self.take(ring, &claim)? {
             Ok(claim)
@@ -130,14 +133,14 @@ impl Publisher {
                 if self.announce_and_look(ring, self.hot(ring)?, &claim) {
                     return Ok(claim);
                 }
-                self.sole = 0;
+                self.sole = NOT_SOLE;
                 ring.control.tail.fetch_max(claim.start, order!("tail.switch", AcqRel));
                 if self.take(ring, &claim)? {
                     return Ok(claim);
                 }
                 continue;
             }
-            self.sole = 0;
+            self.sole = NOT_SOLE;
             let tail = ring.control.tail.load(order!("tail.load", Acquire));
             let word = ring.entry(tail).stamp.load(order!("claim.stamp", Acquire));
             if stamp::age(word, ring.lap(tail)) != Age::Older {
@@ -158,7 +161,7 @@ impl Publisher {
 
     /// The floor that makes it worth waking a producer who waits for so many blocks: his claim's need and an eighth of the ring.
     pub(crate) fn wanted_floor(&self, ring: &Ring, blocks: u64) -> u64 {
-        let start = if self.sole != 0 {
+        let start = if self.sole != NOT_SOLE {
             self.tail
         } else {
             ring.control.tail.load(order!("tail.load", Acquire))

@@ -14,6 +14,8 @@ use crate::sync::{AtomicU64, SeqCst, fence};
 
 /// A block has eight bytes: one number.
 const BLOCK_SHIFT: u32 = 3;
+/// Nobody forks here.
+const PASS: u32 = 0;
 
 /// A queue as it would lie in a file.
 pub struct Memory {
@@ -109,7 +111,7 @@ impl Memory {
         let state = &self.groups[group];
         let kind = state.kind().expect("an existing group");
         let plain = unwanted.is_none();
-        let reader = Reader::new(&ring, row, group, kind, state.floor(), plain);
+        let reader = Reader::new(&ring, (row, group, kind), state.floor(), plain, PASS);
         match state.mode().claiming() {
             Claiming::Vacant => reader.adopt(&ring, state),
             Claiming::Sole(former) | Claiming::Switching(former) => {
@@ -190,7 +192,7 @@ impl Receiver {
     pub fn take(&self, memory: &Memory) -> Option<Held> {
         let ring = memory.ring();
         let hot = &memory.members[self.row].hot;
-        let fast = self.reader.take_fast(&ring, &memory.groups[self.group], hot);
+        let fast = self.reader.take_fast(&ring, &memory.groups[self.group], hot, PASS, 0);
         let taken = match fast {
             Some(taken) => taken,
             None => match self.reader.take(&ring, |position, _| self.wants(&ring, position)) {
@@ -234,7 +236,7 @@ impl Receiver {
     pub fn ack(&self, memory: &Memory, held: &Held) {
         let ring = memory.ring();
         let (group, taken) = (&memory.groups[self.group], &held.taken);
-        if taken.from == taken.first && self.reader.ack_oldest(group, taken.from, taken.end) {
+        if taken.from == taken.first && self.reader.ack_oldest(group, taken.from, taken.end, PASS) {
             return;
         }
         if self.reader.ack(&ring, &held.taken) == Settled::NeedsExplicit {

@@ -68,7 +68,7 @@ fn sleep_for_message(memory: &Memory, rx: &Receiver, futex: &Futex) -> (u64, boo
 
 fn publish(memory: &Memory, tx: &mut Sender, value: u64, futex: &Futex) {
     tx.send(memory, &[value]).unwrap();
-    memory.ring().wake_consumers(1, futex);
+    memory.ring().wake_consumers(1, memory.ring().geometry.fenced, futex);
 }
 
 /// One sleeper, one message.
@@ -145,7 +145,7 @@ fn room() {
             panic!("woken three times for nothing");
         });
         assert_eq!(rx.receive(&memory), Some(1));
-        memory.ring().wake_producers(0, &*futex);
+        memory.ring().wake_producers(&memory.groups[0], memory.ring().geometry.fenced, &*futex);
         sleeper.join().unwrap();
         assert_eq!(rx.drain(&memory), [2, 3]);
     });
