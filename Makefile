@@ -13,7 +13,7 @@ ROUNDS ?= 10000
 SCRIBBLES ?= 5000000
 CASES ?= 200000
 FUZZ_SOAK ?= 3600
-FUZZ_SECONDS ?= 20
+FUZZ_SECONDS ?= 10
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # What `make install` needs to know; the shared library's name moves with the ABI.
@@ -110,10 +110,10 @@ setup:
 	@$(call have,c++:g++ c++:libc6-dev)
 
 setup-test: setup
-	@$(call have,pkg-config:pkg-config cmake:cmake clang:clang valgrind:valgrind abidw:abigail-tools python3:python3 node:nodejs npm:npm go:golang-go)
+	@$(call have,pkg-config:pkg-config cmake:cmake clang:clang valgrind:valgrind abidw:abigail-tools python3:python3 node:nodejs npm:npm go:golang-go nats-server:nats-server)
 	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 
-# Installs the packages of the commands that are missing: pairs of command:package.
+# Installs the packages of the commands that are missing: pairs of command:package. At run level 1 no package starts a server of its own.
 have = missing=; for pair in $(1); do command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair\#*:}"; done; \
-	[ -z "$$missing" ] || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends $$missing; }
+	[ -z "$$missing" ] || { $(SUDO) apt-get update && $(SUDO) env RUNLEVEL=1 apt-get install -y --no-install-recommends $$missing; }

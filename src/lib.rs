@@ -49,6 +49,8 @@ mod blocks;
 #[cfg(feature = "capi")]
 pub mod capi;
 mod error;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 mod group;
 mod layout;
 mod queue;

@@ -2,6 +2,8 @@
 
 mod common;
 
+#[path = "cli/bench.rs"]
+mod bench;
 #[path = "cli/codes.rs"]
 mod codes;
 #[path = "cli/demo.rs"]

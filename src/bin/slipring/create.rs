@@ -1,8 +1,8 @@
 //! `slipring create`.
 
-use crate::failure::{About, Coded, Done, Failure};
+use crate::failure::Done;
 use crate::{place, units};
-use slipring::{OpenError, Queue};
+use slipring::Queue;
 
 /// Make a queue
 ///
@@ -51,18 +51,5 @@ pub fn run(args: Create) -> Done {
     if let Some(count) = args.max_members {
         options = options.max_members(count);
     }
-    let created = options.create(&args.name).map(drop);
-    // It is the directory that is in the way.
-    let directory = place::directory(Some(&args.name));
-    let directory = directory.display();
-    let help = match &created {
-        Err(OpenError::NotFound(_)) => {
-            format!("no directory {directory}; make it with `mkdir -p {directory}`")
-        }
-        Err(OpenError::Permission(_)) => {
-            format!("{directory} is not yours to write to; set SLIPRING_DIR to a directory that is")
-        }
-        _ => return created.about(&args.name),
-    };
-    created.map_err(|error| Failure::new(error.code(), format_args!("{}: {help}", args.name)))
+    place::create(&options, &args.name)
 }

@@ -2,6 +2,7 @@
 //!
 //! Data go to standard output, words to standard error. Exit codes are in `failure.rs`, the whole surface in `docs/cli.md`.
 
+mod bench;
 mod close;
 mod create;
 mod demo;
@@ -47,7 +48,10 @@ enum Command {
     Rm(rm::Rm),
     Group(group::Group),
     Doctor(doctor::Doctor),
+    Bench(bench::Bench),
     Demo(demo::Demo),
+    #[command(hide = true)]
+    BenchPart(bench::part::Part),
     #[command(hide = true)]
     DemoPart(demo::part::Part),
 }
@@ -65,6 +69,8 @@ fn main() -> ExitCode {
         Command::Rm(args) => rm::run(args),
         Command::Group(args) => group::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::BenchPart(args) => bench::part::run(args),
         Command::Demo(args) => demo::run(args),
         Command::DemoPart(args) => demo::part::run(args),
     };

@@ -1,5 +1,7 @@
 //! Where queues live.
 
+use crate::failure::{About, Coded, Done, Failure};
+use slipring::{OpenError, QueueOptions};
 use std::path::{Path, PathBuf};
 
 /// The directory of a queue, or of all queues that are no paths.
@@ -9,4 +11,22 @@ pub fn directory(name: Option<&str>) -> PathBuf {
     }
     let chosen = std::env::var_os("SLIPRING_DIR").filter(|dir| !dir.is_empty());
     chosen.map_or_else(|| "/dev/shm/slipring".into(), PathBuf::from)
+}
+
+/// Makes a queue.
+pub fn create(options: &QueueOptions, name: &str) -> Done {
+    let created = options.create(name).map(drop);
+    // It is the directory that is in the way.
+    let directory = directory(Some(name));
+    let directory = directory.display();
+    let help = match &created {
+        Err(OpenError::NotFound(_)) => {
+            format!("no directory {directory}; make it with `mkdir -p {directory}`")
+        }
+        Err(OpenError::Permission(_)) => {
+            format!("{directory} is not yours to write to; set SLIPRING_DIR to a directory that is")
+        }
+        _ => return created.about(name),
+    };
+    created.map_err(|error| Failure::new(error.code(), format_args!("{name}: {help}")))
 }

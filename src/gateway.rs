@@ -1,0 +1,10 @@
+//! Queues over sockets, for programs that cannot map memory: browsers, scripts, other machines.
+//!
+//! The protocols are state machines over bytes: what came in goes in, what is to be sent comes out, and time is a parameter. They know neither sockets nor
+//! queues nor the clock.
+
+pub mod engineio;
+pub mod http;
+pub mod nats;
+pub mod socketio;
+pub mod websocket;
