@@ -1,7 +1,7 @@
 # make demo    the main job on real input, with processes killed midway
 # make test    everything that a change must pass, bounded to minutes; installs what is missing
 # make soak    the same searches for longer (ROUNDS, SCRIBBLES, CASES, FUZZ_SOAK)
-# make bench   speed, beside rtrb and a bare cache line; what the C interface costs
+# make bench   speed: beside rtrb and a bare cache line, subject by subject, through C, and beside all peers (target/bench/report.md)
 #
 # `make test-<step>` runs one step alone; the steps are in STEPS.
 
@@ -23,7 +23,7 @@ VERSION := $(shell sed -n '0,/^version = /s/^version = "\(.*\)"/\1/p' Cargo.toml
 ABI := 0
 FILL := sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@ABI@|$(ABI)|'
 
-.PHONY: demo test soak bench setup setup-test install uninstall capi abi $(STEPS:%=test-%)
+.PHONY: demo test soak bench setup setup-bench setup-test install uninstall capi abi $(STEPS:%=test-%)
 
 demo: setup
 	cargo build --release --features cli
@@ -36,9 +36,11 @@ test: setup-test
 	    $(MAKE) --no-print-directory test-$$step || { echo "== $$step FAILED; again with: make test-$$step"; exit 1; }; \
 	done; echo "== all passed"
 
-bench: setup
+bench: setup-bench
 	cargo bench --bench first_look
 	cargo bench --bench c_api
+	cargo bench --bench engine
+	sh benches/peers/run.sh
 
 soak: setup-test
 	SLIPRING_SOAK=1 SLIPRING_ROUNDS=$(ROUNDS) HOSTILE_SCRIBBLES=$(SCRIBBLES) MODEL_CASES=$(CASES) \
@@ -51,6 +53,7 @@ test-format:
 	cargo fmt --check
 	cargo fmt --check --manifest-path tests/model/Cargo.toml
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo fmt --check --manifest-path benches/peers/Cargo.toml
 
 test-lint:
 	cargo clippy --all-targets --all-features -- -D warnings
@@ -108,6 +111,11 @@ uninstall:
 setup:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust $(MSRV) or later (https://rustup.rs)"; exit 1; }
 	@$(call have,c++:g++ c++:libc6-dev)
+
+# What the peers are built from.
+PEERS := cmake libboost-dev libbsd-dev uuid-dev libclang-dev python3-venv
+setup-bench: setup
+	@dpkg -s $(PEERS) >/dev/null 2>&1 || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends $(PEERS); }
 
 setup-test: setup
 	@$(call have,pkg-config:pkg-config cmake:cmake clang:clang valgrind:valgrind abidw:abigail-tools python3:python3 node:nodejs npm:npm go:golang-go nats-server:nats-server)
