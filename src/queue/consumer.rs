@@ -111,12 +111,15 @@ impl Consumer {
 
     /// Receives at least one message, waiting for it, and up to `max` that are there already.
     pub fn recv_batch(&self, max: usize) -> Result<Vec<Message<'_>>, RecvError> {
-        let mut messages = Vec::new();
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        let first = self.recv()?;
+        let mut messages = Vec::with_capacity(max.min(64));
+        messages.push(first);
         while messages.len() < max {
-            let next = if messages.is_empty() { self.recv() } else { self.try_recv() };
-            match next {
+            match self.try_recv() {
                 Ok(message) => messages.push(message),
-                Err(error) if messages.is_empty() => return Err(error),
                 Err(error) => {
                     // Said by the next call; whatever else it is, that call finds it again.
                     if let RecvError::Lagged { missed } = error {
