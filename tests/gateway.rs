@@ -1,4 +1,4 @@
-//! The gateway's protocols: `cargo test --features gateway --test gateway`.
+//! The gateway's protocols, and the server: `cargo test --features cli --test gateway`.
 
 #[path = "gateway/engineio.rs"]
 mod engineio;
@@ -6,6 +6,10 @@ mod engineio;
 mod http;
 #[path = "gateway/nats.rs"]
 mod nats;
+// It runs the program.
+#[cfg(feature = "cli")]
+#[path = "gateway/serve.rs"]
+mod serve;
 #[path = "gateway/socketio.rs"]
 mod socketio;
 #[path = "gateway/websocket.rs"]

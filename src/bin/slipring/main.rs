@@ -17,6 +17,7 @@ mod place;
 mod recv;
 mod rm;
 mod send;
+mod serve;
 mod stat;
 mod tail;
 mod units;
@@ -48,6 +49,7 @@ enum Command {
     Rm(rm::Rm),
     Group(group::Group),
     Doctor(doctor::Doctor),
+    Serve(serve::Serve),
     Bench(bench::Bench),
     Demo(demo::Demo),
     #[command(hide = true)]
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Command::Rm(args) => rm::run(args),
         Command::Group(args) => group::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Serve(args) => serve::run(args),
         Command::Bench(args) => bench::run(args),
         Command::BenchPart(args) => bench::part::run(args),
         Command::Demo(args) => demo::run(args),

@@ -1,0 +1,61 @@
+//! `slipring serve`.
+
+use crate::failure::{Done, FAILURE, Failure, USAGE};
+use slipring::gateway::config::Settings;
+use slipring::gateway::server::Server;
+use std::path::PathBuf;
+
+/// Serve the queues over HTTP and WebSocket, until interrupted
+///
+/// Settings come from the file, then from the environment (SLIPRING_LISTEN, SLIPRING_TOKEN, ...), then from flags; docs/gateway.md lists them.
+#[derive(clap::Args)]
+pub struct Serve {
+    /// A TOML file with settings
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The address and port to listen on; port 0 takes a free one [default: 127.0.0.1:7117]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// A file with the token that clients have to show
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Listen beyond loopback without a token
+    #[arg(long)]
+    insecure: bool,
+    /// Any other setting
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    settings: Vec<String>,
+}
+
+pub fn run(args: Serve) -> Done {
+    let usage = |error: String| Failure::new(USAGE, error);
+    let mut settings = Settings::default();
+    if let Some(path) = &args.config {
+        let named = |error: String| usage(format!("{}: {error}", path.display()));
+        settings.file(&read(path)?).map_err(named)?;
+    }
+    settings.environment(std::env::vars()).map_err(usage)?;
+    if let Some(path) = &args.token_file {
+        settings.set("token", read(path)?.trim()).map_err(usage)?;
+    }
+    if let Some(listen) = &args.listen {
+        settings.set("listen", listen).map_err(usage)?;
+    }
+    if args.insecure {
+        settings.set("insecure", "true").map_err(usage)?;
+    }
+    for setting in &args.settings {
+        let (name, value) = setting
+            .split_once('=')
+            .ok_or_else(|| usage(format!("--set {setting}: use NAME=VALUE")))?;
+        settings.set(name, value).map_err(usage)?;
+    }
+    let config = settings.finish().map_err(usage)?;
+    let mut server = Server::bind(config).map_err(|error| Failure::new(FAILURE, error))?;
+    eprintln!("listening on http://{}", server.local_addr());
+    server.run().map_err(|error| Failure::new(FAILURE, error))
+}
+
+fn read(path: &PathBuf) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| Failure::io(&error, path.display()))
+}

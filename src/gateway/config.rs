@@ -1,0 +1,144 @@
+//! What a gateway is told: defaults, then a file, the environment and flags, each over the one before.
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+/// A gateway's settings. In a file each is `name = value`, in the environment `SLIPRING_NAME`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Config {
+    /// The address and port of HTTP and WebSocket; port 0 takes a free one. Default `127.0.0.1:7117`.
+    pub listen: String,
+    /// What clients have to show; empty for no such demand. Default empty.
+    pub token: String,
+    /// Listen beyond loopback without a token. Default false.
+    pub insecure: bool,
+    /// Origins whose pages may use this server, beside its own: `https://example.com`; `*` stands for all. Default none.
+    pub origins: Vec<String>,
+    /// Names by which clients call this server, beside addresses and `localhost`. Default none.
+    pub hosts: Vec<String>,
+    /// Bytes of a message. Default 1 MiB.
+    pub payload: usize,
+    /// Bytes of a request's head. Default 8 KiB.
+    pub head: usize,
+    /// Bytes that wait to be sent to a client before no more are read from the queue for it. Default 256 KiB.
+    pub out_queue: usize,
+    /// Connections at once. Default 1000.
+    pub connections: usize,
+    /// Connections at once from one address. Default 256.
+    pub connections_per_address: usize,
+    /// Messages that a WebSocket client may hold without an ack. Default 16.
+    pub window: usize,
+    /// Seconds after which a message that was pulled and not settled goes back. Default 30.
+    pub ack_seconds: u64,
+    /// Seconds that a request's head may take. Default 10.
+    pub handshake_seconds: u64,
+    /// Seconds without a sign of life after which a connection is closed. Default 60.
+    pub idle_seconds: u64,
+    /// Seconds that clients have to finish when the gateway is told to end. Default 5.
+    pub drain_seconds: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:7117".into(),
+            token: String::new(),
+            insecure: false,
+            origins: Vec::new(),
+            hosts: Vec::new(),
+            payload: 1 << 20,
+            head: 8 << 10,
+            out_queue: 256 << 10,
+            connections: 1000,
+            connections_per_address: 256,
+            window: 16,
+            ack_seconds: 30,
+            handshake_seconds: 10,
+            idle_seconds: 60,
+            drain_seconds: 5,
+        }
+    }
+}
+
+/// Settings that are being gathered; what comes later counts.
+///
+/// ```
+/// use slipring::gateway::config::Settings;
+///
+/// let mut settings = Settings::default();
+/// settings.file("listen = '127.0.0.1:0'\nwindow = 4")?;
+/// settings.set("window", "8")?;
+/// let config = settings.finish()?;
+/// assert_eq!((config.listen.as_str(), config.window), ("127.0.0.1:0", 8));
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Default)]
+pub struct Settings(Table);
+
+impl Settings {
+    /// Takes what a TOML file says.
+    pub fn file(&mut self, text: &str) -> Result<(), String> {
+        self.0.extend(text.parse::<Table>().map_err(|error| error.to_string())?);
+        Ok(())
+    }
+
+    /// Takes what the environment says; variables that are no settings are left alone.
+    pub fn environment(
+        &mut self,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(), String> {
+        let known = defaults();
+        for (name, value) in variables {
+            let setting = name.strip_prefix("SLIPRING_").map(str::to_ascii_lowercase);
+            if let Some(setting) = setting.filter(|setting| known.contains_key(setting)) {
+                self.set(&setting, &value).map_err(|error| format!("{name}: {error}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one setting as a text: lists have commas.
+    pub fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+        let known = defaults();
+        let value = match known.get(name) {
+            Some(Value::String(_)) => Value::String(text.into()),
+            Some(Value::Boolean(_)) => {
+                Value::Boolean(text.parse().map_err(|_| format!("{name}: use true or false"))?)
+            }
+            Some(Value::Array(_)) => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                Value::Array(items.map(|item| Value::String(item.into())).collect())
+            }
+            Some(_) => Value::Integer(text.parse().map_err(|_| format!("{name}: use a number"))?),
+            None => {
+                let names: Vec<&str> = known.keys().map(String::as_str).collect();
+                return Err(format!("no setting {name:?}; there are {}", names.join(", ")));
+            }
+        };
+        self.0.insert(name.into(), value);
+        Ok(())
+    }
+
+    /// The settings, with defaults for what was not said.
+    pub fn finish(self) -> Result<Config, String> {
+        let config: Config = self.0.try_into().map_err(|error| format!("{error}"))?;
+        let above_zero = [
+            ("payload", config.payload),
+            ("head", config.head),
+            ("out_queue", config.out_queue),
+            ("connections", config.connections),
+            ("connections_per_address", config.connections_per_address),
+            ("window", config.window),
+        ];
+        match above_zero.iter().find(|(_, value)| *value == 0) {
+            Some((name, _)) => Err(format!("{name}: use a number above 0")),
+            None => Ok(config),
+        }
+    }
+}
+
+fn defaults() -> Table {
+    Table::try_from(Config::default()).unwrap_or_default()
+}

@@ -1,0 +1,282 @@
+//! The gateway as a server: one loop over non-blocking sockets and the queues' descriptors.
+//!
+//! Everything that happens wakes the loop: bytes from a client, room in a socket, a message in a queue, a signal, a time. What is woken is driven until it
+//! waits again. A connection speaks by its face, a state machine of its own (`http`, `events`, `websocket`); what faces share is the world: open queues,
+//! memberships, time-outs, figures. Nothing that matters is kept here but in the queues, so that the process may be killed at any time.
+
+mod access;
+mod connection;
+mod events;
+mod groups;
+mod http;
+mod leases;
+mod metrics;
+mod problem;
+mod pull;
+mod query;
+mod queues;
+mod reader;
+mod timers;
+mod token;
+mod websocket;
+mod wire;
+mod world;
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+use slab::Slab;
+
+use super::config::Config;
+use access::Access;
+use connection::{Connection, Fate, Id};
+use groups::Groups;
+use leases::Leases;
+use metrics::Counters;
+use queues::Queues;
+use timers::{Due, Timers};
+use token::Whose;
+use wire::Wire;
+use world::World;
+
+/// One buffer for all that comes in.
+const BUFFER: usize = 64 << 10;
+
+/// Without descriptors, the time until another try to accept.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// A gateway that listens.
+///
+/// ```no_run
+/// use slipring::gateway::{config::Config, server::Server};
+///
+/// let mut server = Server::bind(Config::default())?;
+/// println!("listening on http://{}", server.local_addr());
+/// server.run()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Server {
+    // Before the world: what it holds goes back while the groups are there.
+    connections: Slab<Connection>,
+    addresses: HashMap<IpAddr, usize>,
+    serial: u64,
+    listener: Option<TcpListener>,
+    local: SocketAddr,
+    signals: Signals,
+    /// Connections that have more to do than one turn.
+    again: Vec<Id>,
+    buffer: Vec<u8>,
+    world: World,
+    poll: Poll,
+}
+
+impl Server {
+    /// Listens as the settings say, and takes SIGTERM and SIGINT from now on.
+    pub fn bind(config: Config) -> io::Result<Self> {
+        let mut addresses = config.listen.to_socket_addrs().map_err(|error| {
+            io::Error::new(error.kind(), format!("listen = {:?}: {error}", config.listen))
+        })?;
+        let address = addresses.next().ok_or(ErrorKind::AddrNotAvailable)?;
+        let loopback = address.ip().is_loopback();
+        if !loopback && config.token.is_empty() && !config.insecure {
+            let text =
+                "anybody could come in: set a token, or say insecure, or listen on 127.0.0.1";
+            return Err(io::Error::new(ErrorKind::PermissionDenied, text));
+        }
+        let listener = StdListener::bind(address).map_err(|error| {
+            io::Error::new(error.kind(), format!("can't listen on {address}: {error}"))
+        })?;
+        listener.set_nonblocking(true)?;
+        let mut listener = TcpListener::from_std(listener);
+        let local = listener.local_addr()?;
+        let poll = Poll::new()?;
+        let registry = poll.registry();
+        registry.register(&mut listener, token::LISTENER, Interest::READABLE)?;
+        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        registry.register(&mut signals, token::SIGNALS, Interest::READABLE)?;
+        let world = World {
+            access: Access::new(&config, loopback),
+            registry: registry.try_clone()?,
+            queues: Queues::default(),
+            groups: Groups::new(registry.try_clone()?),
+            leases: Leases::new(Duration::from_secs(config.ack_seconds)),
+            timers: Timers::default(),
+            counters: Counters::default(),
+            draining: false,
+            config,
+        };
+        Ok(Self {
+            connections: Slab::new(),
+            addresses: HashMap::new(),
+            serial: 0,
+            listener: Some(listener),
+            local,
+            signals,
+            again: Vec::new(),
+            buffer: vec![0; BUFFER],
+            world,
+            poll,
+        })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Serves until a signal, and then until what has begun is finished. A second signal ends it at once, as [`ErrorKind::Interrupted`].
+    pub fn run(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        while !(self.world.draining && self.connections.is_empty()) {
+            let timeout =
+                if self.again.is_empty() { self.world.idle() } else { Some(Duration::ZERO) };
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            for event in &events {
+                match token::whose(event.token()) {
+                    Whose::Listener => self.accept(),
+                    Whose::Signals => self.on_signal()?,
+                    Whose::Group(key) => self.on_group(key),
+                    Whose::Connection(index) => {
+                        self.on_connection(index, event.is_read_closed() || event.is_error());
+                    }
+                }
+            }
+            for id in std::mem::take(&mut self.again) {
+                self.drive(id);
+            }
+            let now = Instant::now();
+            self.world.end_leases(now);
+            while let Some(due) = self.world.timers.pop(now) {
+                match due {
+                    Due::Connection(id) => {
+                        self.with(id, |connection, world, buffer| {
+                            connection.on_deadline(world, buffer)
+                        });
+                    }
+                    Due::Accept => self.accept(),
+                    Due::Drain => return Ok(()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn on_connection(&mut self, index: usize, closed: bool) {
+        let Some(connection) = self.connections.get(index) else { return };
+        let id = connection.id;
+        if closed && connection.is_over() {
+            self.remove(id);
+        } else {
+            self.drive(id);
+        }
+    }
+
+    /// There may be messages for the clients of a group.
+    fn on_group(&mut self, key: usize) {
+        for id in self.world.groups.clients(key) {
+            self.drive(id);
+        }
+    }
+
+    fn drive(&mut self, id: Id) {
+        self.with(id, |connection, world, buffer| connection.drive(world, buffer));
+    }
+
+    /// Does something with a connection, if it is still there, and then what has to follow.
+    fn with(&mut self, id: Id, act: impl FnOnce(&mut Connection, &mut World, &mut [u8]) -> Fate) {
+        let connection = self.connections.get_mut(id.index);
+        let Some(connection) = connection.filter(|connection| connection.id == id) else { return };
+        match act(connection, &mut self.world, &mut self.buffer) {
+            Fate::Stay => {}
+            Fate::Again => self.again.push(id),
+            Fate::Gone => self.remove(id),
+        }
+    }
+
+    fn remove(&mut self, id: Id) {
+        let mut connection = self.connections.remove(id.index);
+        connection.leave(&mut self.world);
+        let _ = self.poll.registry().deregister(connection.wire.socket());
+        if let Some(count) = self.addresses.get_mut(&connection.address) {
+            *count -= 1;
+            if *count == 0 {
+                self.addresses.remove(&connection.address);
+            }
+        }
+        self.world.counters.connections = self.connections.len();
+    }
+
+    fn accept(&mut self) {
+        while let Some(listener) = &self.listener {
+            match listener.accept() {
+                Ok((socket, peer)) => self.admit(socket, peer.ip()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // The client has gone again.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::ConnectionAborted | ErrorKind::Interrupted
+                    ) => {}
+                // No descriptors, or no memory; the listener would not wake the loop again.
+                Err(_) => return self.world.timers.set(Instant::now() + RETRY, Due::Accept),
+            }
+        }
+    }
+
+    /// Takes a connection in, within the limits.
+    fn admit(&mut self, mut socket: TcpStream, address: IpAddr) {
+        let config = &self.world.config;
+        let count = self.addresses.get(&address).copied().unwrap_or(0);
+        let entry = self.connections.vacant_entry();
+        let wake = token::connection(entry.key());
+        let full = entry.key() >= config.connections || count >= config.connections_per_address;
+        let _ = socket.set_nodelay(true);
+        let both = Interest::READABLE | Interest::WRITABLE;
+        if full || self.poll.registry().register(&mut socket, wake, both).is_err() {
+            self.world.counters.refused += 1;
+            let mut answer = Vec::new();
+            crate::gateway::http::Reply::last().error(&mut answer, 503, "too many connections");
+            let _ = io::Write::write(&mut socket, &answer);
+            return;
+        }
+        self.serial += 1;
+        let id = Id { index: entry.key(), serial: self.serial };
+        let wire = Wire::new(socket, config.out_queue);
+        entry.insert(Connection::new(id, address, wire, &self.world));
+        *self.addresses.entry(address).or_default() += 1;
+        self.world.counters.accepted += 1;
+        self.world.counters.connections = self.connections.len();
+        self.drive(id);
+    }
+
+    fn on_signal(&mut self) -> io::Result<()> {
+        for _ in 0..self.signals.pending().count() {
+            if self.world.draining {
+                return Err(io::Error::new(ErrorKind::Interrupted, "a second signal"));
+            }
+            self.drain();
+        }
+        Ok(())
+    }
+
+    /// No new clients; those that are there finish what they have begun.
+    fn drain(&mut self) {
+        self.world.draining = true;
+        self.listener = None;
+        let time = Duration::from_secs(self.world.config.drain_seconds);
+        self.world.timers.set(Instant::now() + time, Due::Drain);
+        let ids: Vec<Id> = self.connections.iter().map(|(_, connection)| connection.id).collect();
+        for id in ids {
+            self.with(id, |connection, world, buffer| connection.drain(world, buffer));
+        }
+    }
+}

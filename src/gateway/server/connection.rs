@@ -1,0 +1,276 @@
+//! A connection: a socket, and the face that speaks over it.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use super::events::Events;
+use super::http::{Http, Step};
+use super::timers::Due;
+use super::websocket::Socket;
+use super::wire::Wire;
+use super::world::World;
+
+/// Turns that a connection gets before others do.
+const TURNS: usize = 16;
+
+/// So long a client may take to read the last answer, before the connection is cut off.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Names a connection for ever: places are used again, serial numbers are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Id {
+    pub(super) index: usize,
+    pub(super) serial: u64,
+}
+
+/// What is spoken.
+pub(super) enum Face {
+    Http(Box<Http>),
+    Events(Box<Events>),
+    WebSocket(Box<Socket>),
+    /// Nothing any more: what waits is sent, and what comes thrown away, until the client has closed as well. (To close at once could
+    /// destroy the answer on its way.)
+    Closing {
+        ended: Option<Instant>,
+    },
+}
+
+/// What is to become of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It waits for its socket, the ring or the time.
+    Stay,
+    /// It has more to do.
+    Again,
+    Gone,
+}
+
+pub(super) struct Connection {
+    pub(super) id: Id,
+    pub(super) address: IpAddr,
+    pub(super) wire: Wire,
+    face: Face,
+    armed: Option<Instant>,
+}
+
+impl Connection {
+    pub(super) fn new(id: Id, address: IpAddr, wire: Wire, world: &World) -> Self {
+        Self { id, address, wire, face: Face::Http(Box::new(Http::new(world))), armed: None }
+    }
+
+    /// Does what can be done now.
+    pub(super) fn drive(&mut self, world: &mut World, buffer: &mut [u8]) -> Fate {
+        for _ in 0..TURNS {
+            if self.wire.flush().is_err() {
+                return Fate::Gone;
+            }
+            let pushed = self.push(world);
+            match self.read(world, buffer) {
+                Ok(false) if !pushed => {
+                    self.arm(world);
+                    return Fate::Stay;
+                }
+                Ok(_) => {}
+                Err(Ended) => return Fate::Gone,
+            }
+        }
+        Fate::Again
+    }
+
+    /// Passes on what the queues have for it.
+    fn push(&mut self, world: &mut World) -> bool {
+        match &mut self.face {
+            Face::Http(http) => match http.push(&mut self.wire, world) {
+                Some(step) => {
+                    self.step(step, world);
+                    true
+                }
+                None => false,
+            },
+            Face::Events(events) => match events.push(&mut self.wire, world) {
+                Some(pushed) => pushed,
+                None => {
+                    self.close(world);
+                    true
+                }
+            },
+            Face::WebSocket(socket) => match socket.push(&mut self.wire, self.id, world) {
+                Some(pushed) => pushed,
+                None => {
+                    self.close(world);
+                    true
+                }
+            },
+            Face::Closing { ended, .. } => {
+                if self.wire.is_empty() && ended.is_none() {
+                    *ended = Some(Instant::now());
+                    self.wire.end();
+                }
+                false
+            }
+        }
+    }
+
+    /// Takes what the client has sent, if it is wanted now.
+    fn read(&mut self, world: &mut World, buffer: &mut [u8]) -> Result<bool, Ended> {
+        if !self.wire.has_room() {
+            return Ok(false);
+        }
+        if let Face::Http(http) = &mut self.face {
+            if http.is_waiting() {
+                return Ok(false);
+            }
+            if !http.pending.is_empty() {
+                let mut pending = std::mem::take(&mut http.pending);
+                self.take(&mut pending, world);
+                return Ok(true);
+            }
+            if world.draining && http.is_idle() {
+                self.close(world);
+                return Ok(true);
+            }
+        }
+        match self.wire.read(buffer) {
+            Ok(None) => Ok(false),
+            Ok(Some(0)) => self.on_end(world),
+            Ok(Some(count)) => {
+                self.take(&mut buffer[..count], world);
+                Ok(true)
+            }
+            Err(_) => Err(Ended),
+        }
+    }
+
+    /// The client sends nothing any more; what it has asked for is still answered.
+    fn on_end(&mut self, world: &mut World) -> Result<bool, Ended> {
+        match &self.face {
+            Face::Http(_) if !self.wire.is_empty() => {
+                self.close(world);
+                Ok(true)
+            }
+            Face::Closing { .. } if !self.wire.is_empty() => Ok(false),
+            _ => Err(Ended),
+        }
+    }
+
+    fn take(&mut self, input: &mut [u8], world: &mut World) {
+        match &mut self.face {
+            Face::Http(http) => match http.take(input, self.id, &mut self.wire, world) {
+                Step::Become(face, used) => {
+                    self.face = face;
+                    self.take(&mut input[used..], world);
+                }
+                step => self.step(step, world),
+            },
+            Face::WebSocket(socket) => socket.take(input, &mut self.wire, world),
+            Face::Events(_) | Face::Closing { .. } => {}
+        }
+    }
+
+    fn step(&mut self, step: Step, world: &mut World) {
+        if matches!(step, Step::Close) {
+            self.close(world);
+        }
+    }
+
+    fn close(&mut self, world: &mut World) {
+        self.let_go(world);
+        self.face = Face::Closing { ended: None };
+    }
+
+    /// The client has closed its side, or the socket is broken: who only listens is gone then.
+    pub(super) fn is_over(&self) -> bool {
+        match &self.face {
+            Face::Http(http) => http.is_waiting(),
+            Face::Events(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Its time may be over.
+    pub(super) fn on_deadline(&mut self, world: &mut World, buffer: &mut [u8]) -> Fate {
+        self.armed = None;
+        let now = Instant::now();
+        if !self.wire.is_empty() && now >= self.wire.progress + world.idle_time() {
+            world.counters.timeouts += 1;
+            return Fate::Gone;
+        }
+        if now >= self.deadline(world) {
+            let goes_on = match &mut self.face {
+                Face::Http(http) => http.on_deadline(&mut self.wire, world),
+                Face::Events(events) => {
+                    events.beat(&mut self.wire);
+                    true
+                }
+                Face::WebSocket(socket) => socket.on_deadline(&mut self.wire, world),
+                Face::Closing { .. } => return Fate::Gone,
+            };
+            if !goes_on {
+                self.close(world);
+            }
+        }
+        self.drive(world, buffer)
+    }
+
+    /// The gateway is about to end.
+    pub(super) fn drain(&mut self, world: &mut World, buffer: &mut [u8]) -> Fate {
+        match &mut self.face {
+            Face::Http(http) if http.is_waiting() => {
+                http.on_deadline(&mut self.wire, world);
+                self.close(world);
+            }
+            Face::Events(events) => {
+                events.end(&mut self.wire);
+                self.close(world);
+            }
+            Face::WebSocket(socket) => socket.go_away(),
+            Face::Http(_) | Face::Closing { .. } => {}
+        }
+        self.drive(world, buffer)
+    }
+
+    /// It is gone.
+    pub(super) fn leave(&mut self, world: &mut World) {
+        self.let_go(world);
+        if let Some(at) = self.armed.take() {
+            world.timers.cancel(at, Due::Connection(self.id));
+        }
+    }
+
+    /// Gives back what it holds.
+    fn let_go(&mut self, world: &mut World) {
+        match &mut self.face {
+            Face::Http(http) => http.leave(world),
+            Face::WebSocket(socket) => socket.leave(self.id, world),
+            Face::Events(_) | Face::Closing { .. } => {}
+        }
+    }
+
+    fn deadline(&self, world: &World) -> Instant {
+        match &self.face {
+            Face::Http(http) => http.deadline(world),
+            Face::Events(events) => events.last + world.idle_time() / 4,
+            Face::WebSocket(socket) => socket.deadline(world),
+            Face::Closing { ended: Some(since) } => *since + LINGER,
+            Face::Closing { ended: None } => self.wire.progress + world.idle_time(),
+        }
+    }
+
+    fn arm(&mut self, world: &mut World) {
+        let mut at = self.deadline(world);
+        if !self.wire.is_empty() {
+            let stuck = self.wire.progress + world.idle_time();
+            // Who has no room needs no sign of life.
+            at = if matches!(self.face, Face::Events(_)) { stuck } else { at.min(stuck) };
+        }
+        if self.armed != Some(at) {
+            if let Some(before) = self.armed.replace(at) {
+                world.timers.cancel(before, Due::Connection(self.id));
+            }
+            world.timers.set(at, Due::Connection(self.id));
+        }
+    }
+}
+
+/// The connection is no more.
+struct Ended;

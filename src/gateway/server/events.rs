@@ -1,0 +1,163 @@
+//! Server-sent events: a lossy reader whose place the client keeps, as `Last-Event-ID`.
+
+use std::time::Instant;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use super::connection::Id;
+use super::http::Asked;
+use super::problem::Problem;
+use super::query;
+use super::reader::{Next, Reader};
+use super::token;
+use super::wire::Wire;
+use super::world::World;
+use crate::gateway::http::{Request, ServerSentEvent, Stream};
+use crate::{Message, Queue, Start};
+
+/// A client that reads a stream of events.
+pub(super) struct Events {
+    reader: Reader,
+    sink: Sink,
+    /// When something was last sent to it.
+    pub(super) last: Instant,
+}
+
+/// How events are written.
+#[derive(Clone, Copy)]
+struct Sink {
+    stream: Stream,
+    queue: u128,
+}
+
+impl Events {
+    /// Begins the stream.
+    pub(super) fn open(
+        request: &Request,
+        asked: &Asked,
+        queue: &str,
+        id: Id,
+        wire: &mut Wire,
+        world: &mut World,
+    ) -> Result<Self, Problem> {
+        let queue = world.queues.get(queue)?;
+        let last = request.header("Last-Event-ID").filter(|id| !id.is_empty());
+        let resumed = last.map(|last| resume(&queue, last)).transpose()?;
+        let start = match resumed {
+            Some(place) => place.unwrap_or(Start::Earliest),
+            None => query::start(request)?.unwrap_or(Start::Latest),
+        };
+        let filter = query::text(request, "event");
+        let wake = (&world.registry, token::connection(id.index));
+        let reader = Reader::open(&queue, start, filter.as_deref(), wake)?;
+        let head = asked.begin(&world.access.cors, wire.out(), 200);
+        let stream = head.header("Cache-Control", "no-store").stream("text/event-stream");
+        let sink = Sink { stream, queue: queue.id() };
+        // A client that comes back before its first event misses none either.
+        sink.write(wire, ServerSentEvent { id: Some(&sink.id(reader.next_position())), ..EMPTY });
+        if resumed == Some(None) {
+            let data = json!({ "reason": "this is another queue of that name" }).to_string();
+            sink.write(wire, named("missed", &data));
+        }
+        Ok(Self { reader, sink, last: Instant::now() })
+    }
+
+    /// Passes on what there is, while the socket has room. `None`: the stream is over.
+    pub(super) fn push(&mut self, wire: &mut Wire, world: &mut World) -> Option<bool> {
+        let sink = self.sink;
+        let mut pushed = false;
+        while wire.has_room() {
+            match self.reader.next() {
+                Ok(Next::Empty) => return Some(pushed),
+                Ok(Next::Message(message)) => {
+                    world.counters.delivered += 1;
+                    sink.write_message(wire, &message);
+                }
+                Ok(Next::Missed(missed)) => {
+                    world.counters.overruns += 1;
+                    let data = json!({ "from": missed.from, "to": missed.to }).to_string();
+                    let id = sink.id(missed.to);
+                    sink.write(wire, ServerSentEvent { id: Some(&id), ..named("missed", &data) });
+                }
+                Ok(Next::Closed) => {
+                    sink.write(wire, named("closed", "{}"));
+                    sink.stream.end(wire.out());
+                    return None;
+                }
+                Err(problem) => {
+                    let data = json!({ "error": problem.reason }).to_string();
+                    sink.write(wire, named("failed", &data));
+                    sink.stream.end(wire.out());
+                    return None;
+                }
+            }
+            pushed = true;
+            self.last = Instant::now();
+        }
+        Some(pushed)
+    }
+
+    /// Shows that the connection lives, also to proxies.
+    pub(super) fn beat(&mut self, wire: &mut Wire) {
+        let mut text = Vec::new();
+        ServerSentEvent::write_comment(&mut text, "still here");
+        self.sink.stream.write(wire.out(), &text);
+        self.last = Instant::now();
+    }
+
+    /// Ends the stream; the client comes back with the last id.
+    pub(super) fn end(&self, wire: &mut Wire) {
+        self.sink.stream.end(wire.out());
+    }
+}
+
+impl Sink {
+    /// The id after which a client goes on at a position.
+    fn id(&self, next: u64) -> String {
+        format!("{:032x}-{}", self.queue, next.wrapping_sub(1))
+    }
+
+    fn write(&self, wire: &mut Wire, event: ServerSentEvent) {
+        let mut text = Vec::new();
+        event.write(&mut text);
+        self.stream.write(wire.out(), &text);
+    }
+
+    fn write_message(&self, wire: &mut Wire, message: &Message) {
+        let id = self.id(message.position().wrapping_add(1));
+        let (id, payload) = (Some(id.as_str()), message.payload());
+        match std::str::from_utf8(payload) {
+            Ok(text) => self.write(
+                wire,
+                ServerSentEvent { id, event: message.event(), data: Some(text), ..EMPTY },
+            ),
+            Err(_) => {
+                let payload = STANDARD.encode(payload);
+                let data =
+                    json!({ "event": message.event(), "encoding": "base64", "payload": payload });
+                self.write(wire, ServerSentEvent { id, ..named("binary", &data.to_string()) });
+            }
+        }
+    }
+}
+
+const EMPTY: ServerSentEvent = ServerSentEvent { id: None, event: None, retry: None, data: None };
+
+fn named<'a>(event: &'a str, data: &'a str) -> ServerSentEvent<'a> {
+    ServerSentEvent { event: Some(event), data: Some(data), ..EMPTY }
+}
+
+/// Where a client goes on that saw an id last; `None` if that was in another queue.
+fn resume(queue: &Queue, last: &[u8]) -> Result<Option<Start>, Problem> {
+    let parsed = std::str::from_utf8(last).ok().and_then(|text| {
+        let (id, position) = text.split_once('-')?;
+        Some((u128::from_str_radix(id, 16).ok()?, position.parse::<u64>().ok()?))
+    });
+    match parsed {
+        Some((id, last)) if id == queue.id() => Ok(Some(Start::Position(last.wrapping_add(1)))),
+        Some(_) => Ok(None),
+        None => Err(Problem::new(400, "Last-Event-ID is none that this server gives")),
+    }
+}

@@ -1,0 +1,380 @@
+//! The HTTP face: requests, and what becomes of each.
+
+use std::time::Instant;
+
+use super::connection::{Face, Id};
+use super::events::Events;
+use super::metrics;
+use super::problem::Problem;
+use super::pull::Pull;
+use super::websocket;
+use super::wire::Wire;
+use super::world::World;
+use crate::gateway::http::{
+    Body, CONTINUE, Cors, Event, Limits, Method, Parser, Reply, ReplyHead, Request,
+};
+
+/// What has to be known of a request when it is answered.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) reply: Reply,
+    origin: Option<Vec<u8>>,
+}
+
+impl Asked {
+    fn new(request: &Request, world: &World) -> Self {
+        let reply = request.reply();
+        Self {
+            reply: if world.draining { reply.close() } else { reply },
+            origin: request.header("Origin").map(<[u8]>::to_vec),
+        }
+    }
+
+    /// Begins an answer that the page which asked may read.
+    pub(super) fn begin<'o>(
+        &self,
+        cors: &Cors,
+        out: &'o mut Vec<u8>,
+        status: u16,
+    ) -> ReplyHead<'o> {
+        let head = cors.write(self.origin.as_deref(), self.reply.begin(out, status));
+        if self.origin.is_none() {
+            return head;
+        }
+        let own = "Slipring-Ack, Slipring-Position, Slipring-Event, Slipring-Deliveries";
+        head.header("Access-Control-Expose-Headers", own)
+    }
+
+    /// Answers that something is wrong.
+    pub(super) fn refuse(&self, world: &mut World, out: &mut Vec<u8>, problem: &Problem) {
+        world.counters.errors += 1;
+        let head = self.begin(&world.access.cors, out, problem.status);
+        let head =
+            if problem.status == 401 { head.header("WWW-Authenticate", "Bearer") } else { head };
+        let head = if problem.is_passing() { head.header("Retry-After", "1") } else { head };
+        head.error(&problem.reason);
+    }
+}
+
+/// What a POST is for.
+enum Task {
+    Publish { queue: String, event: String },
+    Settle { how: String, token: String },
+}
+
+/// A request whose body is coming.
+struct Post {
+    asked: Asked,
+    task: Task,
+    length: Body,
+    body: Vec<u8>,
+    /// It has been done already, from where the body lay.
+    done: Option<Result<u64, Problem>>,
+}
+
+/// What follows a request.
+enum Answer {
+    /// It was answered.
+    Done,
+    /// Its body comes first.
+    Post(Post),
+    /// It waits for a message.
+    Wait(Pull),
+    /// The connection is no longer one for requests.
+    Become(Face),
+}
+
+/// What follows some input.
+pub(super) enum Step {
+    Stay,
+    /// Send what there is, then close.
+    Close,
+    /// Go on as another face, with the input behind so many bytes.
+    Become(Face, usize),
+}
+
+/// A client that makes requests.
+pub(super) struct Http {
+    parser: Parser,
+    post: Option<Post>,
+    pull: Option<Pull>,
+    /// Came behind a request that waits.
+    pub(super) pending: Vec<u8>,
+    /// When it connected, or the present request's head began or ended, or the last one was answered.
+    since: Instant,
+    /// It has made a request.
+    used: bool,
+}
+
+impl Http {
+    pub(super) fn new(world: &World) -> Self {
+        let limits = Limits { head: world.config.head, body: world.config.payload as u64 };
+        Self {
+            parser: Parser::new(limits),
+            post: None,
+            pull: None,
+            pending: Vec::new(),
+            since: Instant::now(),
+            used: false,
+        }
+    }
+
+    /// It waits for a message: nothing is read meanwhile.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.pull.is_some()
+    }
+
+    /// Nothing has come of the next request.
+    pub(super) fn is_idle(&self) -> bool {
+        self.pull.is_none() && self.pending.is_empty() && self.parser.is_between()
+    }
+
+    /// When its time is over.
+    pub(super) fn deadline(&self, world: &World) -> Instant {
+        match &self.pull {
+            Some(pull) => pull.until,
+            None if self.post.is_some() || self.used && self.parser.is_between() => {
+                self.since + world.idle_time()
+            }
+            None => self.since + world.handshake_time(),
+        }
+    }
+
+    /// Its time is over; `true`: go on.
+    pub(super) fn on_deadline(&mut self, wire: &mut Wire, world: &mut World) -> bool {
+        if let Some(pull) = self.pull.take() {
+            pull.give_up(wire, world);
+            self.since = Instant::now();
+            return pull.asked.reply.keeps_alive();
+        }
+        world.counters.timeouts += 1;
+        if !self.parser.is_between() {
+            Reply::last().error(wire.out(), 408, "the request took too long");
+        }
+        false
+    }
+
+    /// Looks for the message that it waits for. `None`: nothing has changed.
+    pub(super) fn push(&mut self, wire: &mut Wire, world: &mut World) -> Option<Step> {
+        let pull = self.pull.as_mut()?;
+        if !pull.try_finish(wire, world) {
+            return None;
+        }
+        let keeps_alive = pull.asked.reply.keeps_alive();
+        self.pull = None;
+        self.since = Instant::now();
+        Some(if keeps_alive { Step::Stay } else { Step::Close })
+    }
+
+    /// The client has gone, or the gateway goes.
+    pub(super) fn leave(&mut self, world: &mut World) {
+        if let Some(pull) = self.pull.take() {
+            world.groups.leave(pull.group, pull.id);
+        }
+    }
+
+    /// Takes what came.
+    pub(super) fn take(
+        &mut self,
+        input: &[u8],
+        id: Id,
+        wire: &mut Wire,
+        world: &mut World,
+    ) -> Step {
+        let mut rest = input;
+        loop {
+            if self.parser.is_between() {
+                self.since = Instant::now();
+            }
+            let event = match self.parser.next(&mut rest) {
+                Ok(Some(event)) => event,
+                Ok(None) => return Step::Stay,
+                Err(error) => {
+                    world.counters.errors += 1;
+                    error.reply(wire.out());
+                    return Step::Close;
+                }
+            };
+            match event {
+                Event::Request(request) => {
+                    (self.since, self.used) = (Instant::now(), true);
+                    world.counters.requests += 1;
+                    let asked = Asked::new(&request, world);
+                    let has_body = request.body != Body::None;
+                    let keeps_alive = asked.reply.keeps_alive();
+                    match route(&request, asked, id, wire, world) {
+                        Answer::Post(post) if has_body => {
+                            if request.expects_continue {
+                                wire.out().extend_from_slice(CONTINUE);
+                            }
+                            self.post = Some(post);
+                        }
+                        Answer::Post(post) => {
+                            if !post.finish(wire, world) {
+                                return Step::Close;
+                            }
+                        }
+                        // Nobody knows whether the body comes, after this answer.
+                        Answer::Done if request.expects_continue || !keeps_alive => {
+                            return Step::Close;
+                        }
+                        Answer::Done => {}
+                        Answer::Wait(pull) => {
+                            self.pull = Some(pull);
+                            self.pending = rest.to_vec();
+                            return Step::Stay;
+                        }
+                        Answer::Become(face) => {
+                            return Step::Become(face, input.len() - rest.len());
+                        }
+                    }
+                }
+                Event::Body(bytes) => {
+                    if let Some(post) = &mut self.post {
+                        post.take(bytes, world);
+                    }
+                }
+                Event::End => {
+                    // Without a task, it was the body of a request that has been refused.
+                    if let Some(post) = self.post.take()
+                        && !post.finish(wire, world)
+                    {
+                        return Step::Close;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Post {
+    fn begin(request: &Request, asked: Asked, task: Task) -> Answer {
+        Answer::Post(Self { asked, task, length: request.body, body: Vec::new(), done: None })
+    }
+
+    /// Takes a piece of the body. A message that came whole goes into the ring from where it lies.
+    fn take(&mut self, bytes: &[u8], world: &mut World) {
+        match &self.task {
+            Task::Publish { queue, event } if self.length == Body::Length(bytes.len() as u64) => {
+                self.done = Some(world.queues.publish(queue, event, bytes));
+            }
+            _ => self.body.extend_from_slice(bytes),
+        }
+    }
+
+    /// Does it, and answers; `true`: the connection goes on.
+    fn finish(self, wire: &mut Wire, world: &mut World) -> bool {
+        let Self { mut asked, task, body, done, .. } = self;
+        if world.draining {
+            asked.reply = asked.reply.close();
+        }
+        let done = match task {
+            Task::Publish { queue, event } => {
+                let sent = done.unwrap_or_else(|| world.queues.publish(&queue, &event, &body));
+                sent.map(|position| {
+                    world.counters.published += 1;
+                    let text = format!("{{\"position\":{position}}}");
+                    let head = asked.begin(&world.access.cors, wire.out(), 201);
+                    head.body("application/json", text.as_bytes());
+                })
+            }
+            Task::Settle { how, token } => {
+                let reason = String::from_utf8_lossy(&body);
+                super::pull::settle(world, &how, &token, &reason)
+                    .map(|()| asked.begin(&world.access.cors, wire.out(), 204).empty())
+            }
+        };
+        if let Err(problem) = done {
+            asked.refuse(world, wire.out(), &problem);
+        }
+        asked.reply.keeps_alive()
+    }
+}
+
+/// Finds what a request is about.
+fn route(request: &Request, asked: Asked, id: Id, wire: &mut Wire, world: &mut World) -> Answer {
+    if let Err(problem) = world.access.check_origin(request) {
+        asked.refuse(world, wire.out(), &problem);
+        return Answer::Done;
+    }
+    if Cors::is_preflight(request) {
+        world.access.cors.write_preflight(request, wire.out());
+        return Answer::Done;
+    }
+    let path = request.decoded_path();
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    if !matches!(parts[..], ["healthz"])
+        && let Err(problem) = world.access.check_token(request)
+    {
+        asked.refuse(world, wire.out(), &problem);
+        return Answer::Done;
+    }
+    let answer = match (request.method, &parts[..]) {
+        (Method::Get | Method::Head, ["healthz"]) => {
+            asked.begin(&world.access.cors, wire.out(), 200).body("text/plain", b"ok\n");
+            Ok(Answer::Done)
+        }
+        (Method::Get | Method::Head, ["metrics"]) => {
+            let text = metrics::text(&world.counters);
+            let head = asked.begin(&world.access.cors, wire.out(), 200);
+            head.body("text/plain; version=0.0.4", text.as_bytes());
+            Ok(Answer::Done)
+        }
+        (Method::Post, ["q", queue]) => publish(request, &asked, queue, world),
+        (Method::Post, ["q", queue, how @ ("ack" | "retry" | "reject")]) => {
+            let token = request.param("token").unwrap_or_default().into_owned();
+            let task = Task::Settle { how: (*how).into(), token };
+            world.queues.get(queue).map(|_| Post::begin(request, asked.clone(), task))
+        }
+        (Method::Get, ["q", queue]) => {
+            Pull::new(request, &asked, queue, id, world).map(Answer::Wait)
+        }
+        (Method::Get, ["q", queue, "events"]) => {
+            Events::open(request, &asked, queue, id, wire, world)
+                .map(|events| Answer::Become(Face::Events(Box::new(events))))
+        }
+        (_, ["ws", queue]) => websocket::open(request, queue, id, wire, world)
+            .map(|socket| match socket {
+                Some(socket) => Face::WebSocket(Box::new(socket)),
+                None => Face::Closing { ended: None },
+            })
+            .map(Answer::Become),
+        (_, path) => {
+            world.counters.errors += 1;
+            refuse_path(path, &asked, wire, world);
+            Ok(Answer::Done)
+        }
+    };
+    answer.unwrap_or_else(|problem| {
+        asked.refuse(world, wire.out(), &problem);
+        Answer::Done
+    })
+}
+
+fn publish(
+    request: &Request,
+    asked: &Asked,
+    queue: &str,
+    world: &mut World,
+) -> Result<Answer, Problem> {
+    // Before the body is asked for.
+    world.queues.get(queue)?;
+    let event = request.param("event").unwrap_or_default().into_owned();
+    let task = Task::Publish { queue: queue.into(), event };
+    Ok(Post::begin(request, asked.clone(), task))
+}
+
+fn refuse_path(path: &[&str], asked: &Asked, wire: &mut Wire, world: &World) {
+    let allow = match path {
+        ["healthz" | "metrics"] => "GET, HEAD",
+        ["q", _] => "GET, POST",
+        ["q", _, "events"] => "GET",
+        ["q", _, "ack" | "retry" | "reject"] => "POST",
+        _ => {
+            let head = asked.begin(&world.access.cors, wire.out(), 404);
+            return head.error("no such path; docs/gateway.md lists those there are");
+        }
+    };
+    let head = asked.begin(&world.access.cors, wire.out(), 405).header("Allow", allow);
+    head.error("this path has no such method");
+}

@@ -1,0 +1,93 @@
+//! Figures, in Prometheus' text format.
+
+use std::fmt::Write;
+
+use crate::{Observer, Queue};
+
+/// What the loop counts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counters {
+    pub(super) connections: usize,
+    pub(super) accepted: u64,
+    /// Connections over a limit.
+    pub(super) refused: u64,
+    pub(super) requests: u64,
+    /// Requests that were answered with an error.
+    pub(super) errors: u64,
+    pub(super) published: u64,
+    pub(super) delivered: u64,
+    pub(super) settled: u64,
+    /// Messages that went back since nobody settled them in time.
+    pub(super) leases_over: u64,
+    /// Times that a reader was told that it was overrun.
+    pub(super) overruns: u64,
+    /// Connections closed since nothing happened for too long.
+    pub(super) timeouts: u64,
+}
+
+impl Counters {
+    fn write(&self, text: &mut String) {
+        family(text, "slipring_gateway_connections", "gauge", "Connections now.");
+        let _ = writeln!(text, "slipring_gateway_connections {}", self.connections);
+        for (name, help, value) in [
+            ("connections", "Connections accepted.", self.accepted),
+            ("connections_refused", "Connections over a limit.", self.refused),
+            ("requests", "Requests.", self.requests),
+            ("errors", "Requests answered with an error.", self.errors),
+            ("published", "Messages published by clients.", self.published),
+            ("delivered", "Messages sent to clients.", self.delivered),
+            ("settled", "Messages acked, retried or rejected by clients.", self.settled),
+            ("ack_timeouts", "Messages not settled in time.", self.leases_over),
+            ("overruns", "Readers told that they were overrun.", self.overruns),
+            ("timeouts", "Connections closed over a time-out.", self.timeouts),
+        ] {
+            let name = format!("slipring_gateway_{name}_total");
+            family(text, &name, "counter", help);
+            let _ = writeln!(text, "{name} {value}");
+        }
+    }
+}
+
+fn family(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+/// All figures: the loop's, and those of the queues that it may read.
+pub(super) fn text(counters: &Counters) -> String {
+    let mut text = String::new();
+    counters.write(&mut text);
+    let names = Queue::list().unwrap_or_default();
+    let stats: Vec<_> =
+        names.iter().filter_map(|name| Some(Observer::open(name).ok()?.stats())).collect();
+    let mut queues =
+        |name: &str, kind: &str, help: &str, value: &dyn Fn(&crate::QueueStats) -> u64| {
+            let name = format!("slipring_queue_{name}");
+            family(&mut text, &name, kind, help);
+            for queue in &stats {
+                let _ = writeln!(text, "{name}{{queue=\"{}\"}} {}", queue.name, value(queue));
+            }
+        };
+    queues("capacity_bytes", "gauge", "Bytes the ring holds.", &|q| q.capacity);
+    queues("used_bytes", "gauge", "Bytes the slowest group has not acked.", &|q| q.used);
+    queues("closed", "gauge", "1 if closed.", &|q| q.closed.into());
+    queues("sent_total", "counter", "Messages sent.", &|q| q.sent);
+    queues("received_total", "counter", "Messages delivered.", &|q| q.received);
+    queues("dead_lettered_total", "counter", "Messages put aside.", &|q| q.dead_lettered);
+    queues("dropped_total", "counter", "Messages given up.", &|q| q.dropped);
+    let mut groups =
+        |name: &str, kind: &str, help: &str, value: &dyn Fn(&crate::GroupStats) -> u64| {
+            let name = format!("slipring_group_{name}");
+            family(&mut text, &name, kind, help);
+            for queue in &stats {
+                for group in queue.groups.iter().filter(|group| group.kind == "named") {
+                    let labels = format!("queue=\"{}\",group=\"{}\"", queue.name, group.name);
+                    let _ = writeln!(text, "{name}{{{labels}}} {}", value(group));
+                }
+            }
+        };
+    groups("lag", "gauge", "Messages not acked.", &|g| g.lag);
+    groups("lag_bytes", "gauge", "Bytes not acked.", &|g| g.lag_bytes);
+    groups("members", "gauge", "Members attached.", &|g| g.members);
+    groups("redelivered_total", "counter", "Messages given back.", &|g| g.redelivered);
+    text
+}

@@ -1,0 +1,330 @@
+//! The WebSocket face: messages of a group, which the client acks, or all messages from a place on.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::connection::Id;
+use super::groups::{Verdict, Wish};
+use super::problem::Problem;
+use super::query;
+use super::reader::{Next, Reader};
+use super::token;
+use super::wire::Wire;
+use super::world::World;
+use crate::gateway::http::Request;
+use crate::gateway::websocket::{
+    Connection as Codec, Event, Handshake, Limits, Opcode, code, header, write_frame,
+};
+use crate::{Message, RecvError, Start};
+
+/// So long a client may take to answer to a Close.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A client that speaks WebSocket.
+pub(super) struct Socket {
+    codec: Codec,
+    talk: Talk,
+    heard: Instant,
+    pinged: bool,
+    /// When this side said goodbye.
+    closing: Option<Instant>,
+}
+
+/// What it wants, and has.
+struct Talk {
+    queue: String,
+    source: Source,
+    raw: bool,
+}
+
+enum Source {
+    /// Messages of a group, and the positions of those that the client holds.
+    Group {
+        key: usize,
+        held: BTreeSet<u64>,
+    },
+    Reader(Box<Reader>),
+}
+
+/// What a client says in a text message: one of `ack`, `retry`, `reject` and `send`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Command {
+    ack: Option<u64>,
+    retry: Option<u64>,
+    reject: Option<u64>,
+    reason: Option<String>,
+    send: Option<Value>,
+    event: Option<String>,
+    encoding: Option<String>,
+}
+
+/// Makes a request a WebSocket; `None` if it was answered otherwise.
+pub(super) fn open(
+    request: &Request,
+    name: &str,
+    id: Id,
+    wire: &mut Wire,
+    world: &mut World,
+) -> Result<Option<Socket>, Problem> {
+    let handshake = match Handshake::parse(request, &world.access.cors.origins) {
+        Ok(handshake) => handshake,
+        Err(refusal) => {
+            world.counters.errors += 1;
+            refusal.write(request, wire.out());
+            return Ok(None);
+        }
+    };
+    let raw = match query::text(request, "format").as_deref() {
+        None | Some("json") => false,
+        Some("raw") => true,
+        Some(_) => return Err(Problem::new(400, "format: use json or raw")),
+    };
+    let queue = world.queues.get(name)?;
+    let start = query::start(request)?;
+    let filter = query::text(request, "event");
+    let source = match query::text(request, "group") {
+        Some(_) if raw => {
+            return Err(Problem::new(
+                400,
+                "a group's messages carry positions: leave format=raw out",
+            ));
+        }
+        Some(group) => {
+            let start = start.unwrap_or_default();
+            let wish = Wish { group: &group, start, filter: filter.as_deref() };
+            Source::Group { key: world.groups.join(&queue, &wish, id)?, held: BTreeSet::new() }
+        }
+        None => {
+            let wake = (&world.registry, token::connection(id.index));
+            let start = start.unwrap_or(Start::Latest);
+            Source::Reader(Box::new(Reader::open(&queue, start, filter.as_deref(), wake)?))
+        }
+    };
+    handshake.accept(None, wire.out());
+    let limits = Limits { message: world.config.payload, ..Limits::default() };
+    Ok(Some(Socket {
+        codec: Codec::new(limits),
+        talk: Talk { queue: name.into(), source, raw },
+        heard: Instant::now(),
+        pinged: false,
+        closing: None,
+    }))
+}
+
+impl Socket {
+    /// Takes what came.
+    pub(super) fn take(&mut self, mut input: &mut [u8], wire: &mut Wire, world: &mut World) {
+        (self.heard, self.pinged) = (Instant::now(), false);
+        while let Some(event) = self.codec.next(&mut input) {
+            let reply = match event {
+                Event::Text(text) => self.talk.on_text(text, world),
+                Event::Binary(bytes) => Some(self.talk.publish("", bytes, world)),
+                _ => None,
+            };
+            if let Some(reply) = reply.filter(|_| self.codec.is_open()) {
+                write_frame(wire.out(), Opcode::Text, reply.to_string().as_bytes());
+            }
+        }
+    }
+
+    /// Passes on what there is, while the socket has room. `None`: the connection is over.
+    pub(super) fn push(&mut self, wire: &mut Wire, id: Id, world: &mut World) -> Option<bool> {
+        let mut pushed = false;
+        while self.codec.is_open() && wire.has_room() {
+            match self.talk.push_one(wire, world) {
+                Ok(true) => pushed = true,
+                Ok(false) => break,
+                Err(end) => self.close(end.code, &end.reason),
+            }
+        }
+        if !self.codec.is_open() {
+            self.leave(id, world);
+        }
+        if self.codec.has_output() && wire.has_room() {
+            self.codec.take_output(wire.out());
+            pushed = true;
+        }
+        if self.codec.is_closed() && !self.codec.has_output() { None } else { Some(pushed) }
+    }
+
+    fn close(&mut self, code: u16, reason: &str) {
+        self.codec.close(code, reason);
+        self.closing = Some(Instant::now());
+    }
+
+    /// The gateway is about to end.
+    pub(super) fn go_away(&mut self) {
+        self.close(code::GOING_AWAY, "the gateway ends");
+    }
+
+    pub(super) fn deadline(&self, world: &World) -> Instant {
+        let idle = world.idle_time();
+        match self.closing {
+            Some(since) => since + LINGER,
+            None if self.pinged => self.heard + idle,
+            None => self.heard + idle / 2,
+        }
+    }
+
+    /// Nothing was heard for long; `true`: go on.
+    pub(super) fn on_deadline(&mut self, wire: &mut Wire, world: &mut World) -> bool {
+        if self.pinged || self.closing.is_some() {
+            world.counters.timeouts += 1;
+            return false;
+        }
+        self.pinged = true;
+        if wire.has_room() {
+            write_frame(wire.out(), Opcode::Ping, b"");
+        }
+        true
+    }
+
+    /// Gives back what the client holds.
+    pub(super) fn leave(&mut self, id: Id, world: &mut World) {
+        if let Source::Group { key, held } = &mut self.talk.source {
+            for position in std::mem::take(held) {
+                let _ = world.groups.settle(*key, position, Verdict::Retry);
+            }
+            world.groups.leave(*key, id);
+        }
+    }
+}
+
+/// Why this side closes.
+struct End {
+    code: u16,
+    reason: String,
+}
+
+impl Talk {
+    /// Sends the next message; `false` if there is none, or the client holds enough.
+    fn push_one(&mut self, wire: &mut Wire, world: &mut World) -> Result<bool, End> {
+        let failed = |reason: String| End { code: code::INTERNAL, reason };
+        let closed = || End { code: code::NORMAL, reason: "the queue is closed".into() };
+        match &mut self.source {
+            Source::Group { held, .. } if held.len() >= world.config.window => return Ok(false),
+            Source::Group { key, held } => match world.groups.take(*key) {
+                Ok(position) => {
+                    held.insert(position);
+                    if let Some(message) = world.groups.message(*key, position) {
+                        write_json(wire, message, Some(message.deliveries()));
+                    }
+                }
+                Err(RecvError::Empty) => return Ok(false),
+                Err(RecvError::Closed) => return Err(closed()),
+                Err(error) => return Err(failed(error.to_string())),
+            },
+            Source::Reader(reader) => {
+                match reader.next().map_err(|problem| failed(problem.reason))? {
+                    Next::Message(message) if self.raw => {
+                        let payload = message.payload();
+                        wire.out().extend_from_slice(&header(Opcode::Binary, payload.len()));
+                        wire.send(payload);
+                    }
+                    Next::Message(message) => write_json(wire, &message, None),
+                    Next::Missed(missed) => {
+                        world.counters.overruns += 1;
+                        let text = json!({ "missed": { "from": missed.from, "to": missed.to } });
+                        write_frame(wire.out(), Opcode::Text, text.to_string().as_bytes());
+                        return Ok(true);
+                    }
+                    Next::Empty => return Ok(false),
+                    Next::Closed => return Err(closed()),
+                }
+            }
+        }
+        world.counters.delivered += 1;
+        Ok(true)
+    }
+
+    fn on_text(&mut self, text: &str, world: &mut World) -> Option<Value> {
+        let command: Command = match serde_json::from_str(text) {
+            Ok(command) => command,
+            Err(error) => return Some(failure(&Problem::new(400, error))),
+        };
+        let settled = match &command {
+            Command { ack: Some(position), .. } => self.settle(*position, Verdict::Ack, world),
+            Command { retry: Some(position), .. } => self.settle(*position, Verdict::Retry, world),
+            Command { reject: Some(position), reason, .. } => {
+                let reason = reason.as_deref().unwrap_or("rejected over WebSocket");
+                self.settle(*position, Verdict::Reject(reason), world)
+            }
+            Command { send: Some(payload), event, encoding, .. } => {
+                let event = event.as_deref().unwrap_or_default();
+                return Some(match decode(payload, encoding.as_deref()) {
+                    Ok(payload) => self.publish(event, &payload, world),
+                    Err(problem) => failure(&problem),
+                });
+            }
+            _ => Err(Problem::new(400, "say one of ack, retry, reject and send")),
+        };
+        settled.err().as_ref().map(failure)
+    }
+
+    fn settle(
+        &mut self,
+        position: u64,
+        verdict: Verdict,
+        world: &mut World,
+    ) -> Result<(), Problem> {
+        match &mut self.source {
+            Source::Group { key, held } if held.contains(&position) => {
+                held.remove(&position);
+                world.groups.settle(*key, position, verdict)?;
+                world.counters.settled += 1;
+                Ok(())
+            }
+            _ => Err(Problem::new(410, format_args!("{position} is no message that you hold"))),
+        }
+    }
+
+    fn publish(&self, event: &str, payload: &[u8], world: &mut World) -> Value {
+        match world.queues.publish(&self.queue, event, payload) {
+            Ok(position) => {
+                world.counters.published += 1;
+                json!({ "sent": position })
+            }
+            Err(problem) => failure(&problem),
+        }
+    }
+}
+
+fn failure(problem: &Problem) -> Value {
+    json!({ "status": problem.status, "error": problem.reason })
+}
+
+/// The payload of a `send`: a text, or bytes in base64; what is neither goes as JSON.
+fn decode(payload: &Value, encoding: Option<&str>) -> Result<Vec<u8>, Problem> {
+    match (payload, encoding) {
+        (Value::String(text), None | Some("utf-8")) => Ok(text.clone().into_bytes()),
+        (Value::String(text), Some("base64")) => {
+            STANDARD.decode(text).map_err(|error| Problem::new(400, error))
+        }
+        (value, None) => Ok(value.to_string().into_bytes()),
+        _ => Err(Problem::new(400, "encoding: use utf-8 or base64, for a text")),
+    }
+}
+
+fn write_json(wire: &mut Wire, message: &Message, deliveries: Option<u32>) {
+    let payload = message.payload();
+    let (encoding, payload) = match std::str::from_utf8(payload) {
+        Ok(text) => ("utf-8", text.into()),
+        Err(_) => ("base64", STANDARD.encode(payload)),
+    };
+    let mut text = json!({
+        "position": message.position(),
+        "event": message.event(),
+        "encoding": encoding,
+        "payload": payload,
+    });
+    if let Some(deliveries) = deliveries {
+        text["deliveries"] = deliveries.into();
+    }
+    write_frame(wire.out(), Opcode::Text, text.to_string().as_bytes());
+}

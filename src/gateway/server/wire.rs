@@ -1,0 +1,115 @@
+//! A client's socket, and what waits to be sent to it.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::Shutdown;
+use std::time::Instant;
+
+use mio::net::TcpStream;
+
+/// A socket with a bounded queue of bytes before it.
+pub(super) struct Wire {
+    socket: TcpStream,
+    out: Vec<u8>,
+    /// Bytes of `out` that have been sent.
+    sent: usize,
+    limit: usize,
+    /// When bytes last went out, or began to wait.
+    pub(super) progress: Instant,
+    broken: bool,
+}
+
+impl Wire {
+    pub(super) fn new(socket: TcpStream, limit: usize) -> Self {
+        Self { socket, out: Vec::new(), sent: 0, limit, progress: Instant::now(), broken: false }
+    }
+
+    pub(super) fn socket(&mut self) -> &mut TcpStream {
+        &mut self.socket
+    }
+
+    /// More may be written to the client.
+    pub(super) fn has_room(&self) -> bool {
+        self.out.len() - self.sent < self.limit
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    /// Where what is to be sent is appended.
+    pub(super) fn out(&mut self) -> &mut Vec<u8> {
+        if self.out.is_empty() {
+            self.progress = Instant::now();
+        }
+        &mut self.out
+    }
+
+    /// Sends what waits and then a payload from where it lies; only what the socket does not take is copied.
+    pub(super) fn send(&mut self, payload: &[u8]) {
+        let waiting = self.out.len() - self.sent;
+        let mut taken = 0;
+        if !self.broken {
+            let parts = [IoSlice::new(&self.out[self.sent..]), IoSlice::new(payload)];
+            match self.socket.write_vectored(&parts) {
+                Ok(count) => taken = count,
+                Err(error) if is_passing(&error) => {}
+                Err(_) => self.broken = true,
+            }
+        }
+        self.progress = Instant::now();
+        self.sent += taken.min(waiting);
+        let rest = &payload[taken.saturating_sub(waiting)..];
+        self.out.extend_from_slice(rest);
+        self.forget_sent();
+    }
+
+    /// Sends what the socket takes now.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        while self.sent < self.out.len() && !self.broken {
+            match self.socket.write(&self.out[self.sent..]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    self.sent += count;
+                    self.progress = Instant::now();
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        self.forget_sent();
+        if self.broken { Err(ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    }
+
+    fn forget_sent(&mut self) {
+        if self.sent == self.out.len() {
+            // The memory is not kept: most clients are idle.
+            self.out = Vec::new();
+            self.sent = 0;
+        } else if self.sent >= self.limit {
+            self.out.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+
+    /// Reads what has come; `None` if there is nothing now.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        loop {
+            match self.socket.read(buffer) {
+                Ok(count) => return Ok(Some(count)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Says that nothing else will be sent.
+    pub(super) fn end(&self) {
+        let _ = self.socket.shutdown(Shutdown::Write);
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}

@@ -1,0 +1,65 @@
+//! What all connections share.
+
+use std::time::{Duration, Instant};
+
+use mio::Registry;
+
+use super::access::Access;
+use super::groups::{Groups, Verdict};
+use super::leases::Leases;
+use super::metrics::Counters;
+use super::problem::Problem;
+use super::queues::Queues;
+use super::timers::Timers;
+use crate::gateway::config::Config;
+
+pub(super) struct World {
+    pub(super) config: Config,
+    pub(super) access: Access,
+    pub(super) registry: Registry,
+    pub(super) queues: Queues,
+    pub(super) groups: Groups,
+    pub(super) leases: Leases,
+    pub(super) timers: Timers,
+    pub(super) counters: Counters,
+    /// No new work: the gateway is about to end.
+    pub(super) draining: bool,
+}
+
+impl World {
+    pub(super) fn handshake_time(&self) -> Duration {
+        Duration::from_secs(self.config.handshake_seconds)
+    }
+
+    pub(super) fn idle_time(&self) -> Duration {
+        Duration::from_secs(self.config.idle_seconds)
+    }
+
+    /// Settles a message that was pulled.
+    pub(super) fn settle(&mut self, token: &str, verdict: Verdict) -> Result<(), Problem> {
+        let Some(lease) = self.leases.end(token) else {
+            return Err(Problem::new(
+                410,
+                "no such token: the message was settled, or its time was over and it went back",
+            ));
+        };
+        self.groups.settle(lease.group, lease.position, verdict)?;
+        self.counters.settled += 1;
+        Ok(())
+    }
+
+    /// Gives messages back whose time is over.
+    pub(super) fn end_leases(&mut self, now: Instant) {
+        while let Some(lease) = self.leases.pop(now) {
+            // It goes back, whatever this says: it is not held any more.
+            let _ = self.groups.settle(lease.group, lease.position, Verdict::Retry);
+            self.counters.leases_over += 1;
+        }
+    }
+
+    /// How long nothing is due; `None` for ever.
+    pub(super) fn idle(&self) -> Option<Duration> {
+        let next = self.timers.next().into_iter().chain(self.leases.next_end()).min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+}
