@@ -4,6 +4,9 @@
 //! The C side is tests/ffi/cost.c, compiled by the system's C compiler against what `make install` puts into an empty prefix, once with the
 //! shared library and once with the archive. Prints medians of the repeats.
 
+#[path = "common/cores.rs"]
+mod cores;
+
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::hint::black_box;
@@ -136,12 +139,7 @@ fn called_turns((tx, rx): &mut RustPair<'_>, count: u64) -> u64 {
 fn stay() {
     // SAFETY: takes no arguments.
     let core = unsafe { libc::sched_getcpu() };
-    // SAFETY: an all-zero set is a valid empty one.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the core's number is within the set.
-    unsafe { libc::CPU_SET(core as usize, &mut set) };
-    // SAFETY: the set lives until the call returns.
-    unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
+    cores::pin(usize::try_from(core).expect("a core's number"));
 }
 
 /// cost.c with the shared library, and with the archive inside.

@@ -10,6 +10,8 @@ mod attach;
 mod batches;
 #[path = "engine/common.rs"]
 mod common;
+#[path = "common/cores.rs"]
+mod cores;
 #[path = "engine/fanout.rs"]
 mod fanout;
 #[path = "engine/line.rs"]
@@ -38,7 +40,7 @@ fn main() {
     if let ["--side", core, role, args @ ..] = args.as_slice() {
         return sides::play(core, role, args);
     }
-    common::pin(common::core(0));
+    cores::pin(common::core(0));
     let mut criterion = Criterion::default()
         .sample_size(12)
         .warm_up_time(Duration::from_millis(300))

@@ -5,6 +5,10 @@
 //! cache line probed before and after it; repeats between which the cores were moved are left out, and near and far are told apart. Prints
 //! medians, of the ratios too, with the middle half's range.
 
+#[path = "common/cores.rs"]
+mod cores;
+
+use cores::pin;
 use std::hint::{black_box, spin_loop};
 use std::process::{Child, Command};
 use std::sync::atomic::{
@@ -94,15 +98,6 @@ fn other(role: &str, dir: &str) -> Child {
         .args([role, dir])
         .spawn()
         .expect("a second process")
-}
-
-fn pin(core: usize) {
-    // SAFETY: an all-zero set is a valid empty one.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the core's number is within the set.
-    unsafe { libc::CPU_SET(core, &mut set) };
-    // SAFETY: the set lives until the call returns.
-    unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
 }
 
 fn queue(path: &str) -> Queue {

@@ -30,7 +30,8 @@ pub fn measure<S>(
 pub fn core(side: usize) -> usize {
     static CORES: OnceLock<Vec<usize>> = OnceLock::new();
     let cores = CORES.get_or_init(|| {
-        let mut set = no_cores();
+        // SAFETY: an all-zero set is a valid empty one.
+        let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
         // SAFETY: the set lives until the call returns.
         unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) };
         // SAFETY: the cores' numbers are within the set.
@@ -39,20 +40,6 @@ pub fn core(side: usize) -> usize {
             .collect()
     });
     cores[side % cores.len()]
-}
-
-fn no_cores() -> libc::cpu_set_t {
-    // SAFETY: an all-zero set is a valid empty one.
-    unsafe { std::mem::zeroed() }
-}
-
-/// Keeps this thread, and those that it starts, on a core.
-pub fn pin(core: usize) {
-    let mut set = no_cores();
-    // SAFETY: the core's number is within the set.
-    unsafe { libc::CPU_SET(core, &mut set) };
-    // SAFETY: the set lives until the call returns.
-    unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
 }
 
 /// A directory in shared memory. A shell keeps it, and removes it when we are gone, however we went.

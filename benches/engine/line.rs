@@ -1,6 +1,7 @@
 //! What the cores take by themselves: a cache line there and back between two threads, each on its core.
 
-use crate::common::{core, measure, pin};
+use crate::common::{core, measure};
+use crate::cores::pin;
 use criterion::{BenchmarkId, Criterion};
 use crossbeam_utils::CachePadded;
 use std::hint::spin_loop;

@@ -1,12 +1,12 @@
 //! What the other processes do. Each order is carried out and answered.
 
-use crate::common;
+use crate::cores;
 use slipring::{Consumer, Queue};
 use std::hint::black_box;
 
 /// Plays a role until there are no more orders.
 pub fn play(core: &str, role: &str, args: &[&str]) {
-    common::pin(core.parse().expect("a core's number"));
+    cores::pin(core.parse().expect("a core's number"));
     match (role, args) {
         ("echo", [there, back]) => echo(&open(there), &open(back)),
         ("drain", [queue, group, how]) => drain(&open(queue), group, how),

@@ -79,36 +79,27 @@ impl Connection {
 
     /// Passes on what the queues have for it.
     fn push(&mut self, world: &mut World) -> bool {
-        match &mut self.face {
+        let pushed = match &mut self.face {
             Face::Http(http) => match http.push(&mut self.wire, world) {
-                Some(step) => {
-                    self.step(step, world);
-                    true
-                }
-                None => false,
+                None => Some(false),
+                Some(Step::Close) => None,
+                Some(_) => Some(true),
             },
-            Face::Events(events) => match events.push(&mut self.wire, world) {
-                Some(pushed) => pushed,
-                None => {
-                    self.close(world);
-                    true
-                }
-            },
-            Face::WebSocket(socket) => match socket.push(&mut self.wire, self.id, world) {
-                Some(pushed) => pushed,
-                None => {
-                    self.close(world);
-                    true
-                }
-            },
-            Face::Closing { ended, .. } => {
+            Face::Events(events) => events.push(&mut self.wire, world),
+            Face::WebSocket(socket) => socket.push(&mut self.wire, self.id, world),
+            Face::Closing { ended } => {
                 if self.wire.is_empty() && ended.is_none() {
                     *ended = Some(Instant::now());
                     self.wire.end();
                 }
-                false
+                Some(false)
             }
-        }
+        };
+        // Nothing more comes from this face.
+        pushed.unwrap_or_else(|| {
+            self.close(world);
+            true
+        })
     }
 
     /// Takes what the client has sent, if it is wanted now.
