@@ -23,7 +23,7 @@ VERSION := $(shell sed -n '0,/^version = /s/^version = "\(.*\)"/\1/p' Cargo.toml
 ABI := 0
 FILL := sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@ABI@|$(ABI)|'
 
-.PHONY: demo test soak bench setup setup-bench setup-test install uninstall capi abi $(STEPS:%=test-%)
+.PHONY: demo test soak bench setup setup-bench setup-test install uninstall capi capi-lto abi $(STEPS:%=test-%)
 
 demo: setup
 	cargo build --release --features cli
@@ -86,25 +86,31 @@ capi:
 	cargo rustc --release --lib --features capi --crate-type cdylib,staticlib --target-dir $(OUT)/capi -- \
 	    -C link-arg=-Wl,-soname,libslipring.so.$(ABI)
 
+# The archive as bitcode, so that clang and lld inline it into C: see docs/c.md.
+capi-lto:
+	CARGO_PROFILE_RELEASE_LTO=off RUSTFLAGS="-C linker-plugin-lto" \
+	    cargo rustc --release --lib --features capi --crate-type staticlib --target-dir $(OUT)/capi-lto
+
 # Writes down the binary interface that tests/ffi compares with: after an addition, or a break (then ABI moves, too).
 abi: capi
 	sh packaging/abi/describe.sh include/slipring.h $(OUT)/capi/release/libslipring.so packaging/abi
 
-# make install PREFIX=/usr/local [DESTDIR=...]
-install: capi
+# make install PREFIX=/usr/local [DESTDIR=...] [LTO=1]
+install: capi $(if $(LTO),capi-lto)
 	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/cmake/slipring
 	install -m 644 include/slipring.h include/slipring.hpp $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(OUT)/capi/release/libslipring.so $(DESTDIR)$(LIBDIR)/libslipring.so.$(VERSION)
 	ln -sf libslipring.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libslipring.so.$(ABI)
 	ln -sf libslipring.so.$(ABI) $(DESTDIR)$(LIBDIR)/libslipring.so
 	install -m 644 $(OUT)/capi/release/libslipring.a $(DESTDIR)$(LIBDIR)
+	$(if $(LTO),install -m 644 $(OUT)/capi-lto/release/libslipring.a $(DESTDIR)$(LIBDIR)/libslipring-lto.a)
 	$(FILL) packaging/slipring.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/slipring.pc
 	$(FILL) packaging/slipring-config.cmake.in > $(DESTDIR)$(LIBDIR)/cmake/slipring/slipring-config.cmake
 	$(FILL) packaging/slipring-config-version.cmake.in > $(DESTDIR)$(LIBDIR)/cmake/slipring/slipring-config-version.cmake
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/include/slipring.h $(DESTDIR)$(PREFIX)/include/slipring.hpp $(DESTDIR)$(LIBDIR)/libslipring.so* \
-	    $(DESTDIR)$(LIBDIR)/libslipring.a $(DESTDIR)$(LIBDIR)/pkgconfig/slipring.pc
+	    $(DESTDIR)$(LIBDIR)/libslipring.a $(DESTDIR)$(LIBDIR)/libslipring-lto.a $(DESTDIR)$(LIBDIR)/pkgconfig/slipring.pc
 	rm -rf $(DESTDIR)$(LIBDIR)/cmake/slipring
 
 # Asks the system only for what is not there.
@@ -113,7 +119,7 @@ setup:
 	@$(call have,c++:g++ c++:libc6-dev)
 
 # What the peers are built from.
-PEERS := cmake libboost-dev libbsd-dev uuid-dev libclang-dev python3-venv
+PEERS := clang cmake libboost-dev libbsd-dev uuid-dev libclang-dev python3-venv
 setup-bench: setup
 	@dpkg -s $(PEERS) >/dev/null 2>&1 || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends $(PEERS); }
 

@@ -43,6 +43,22 @@ fn c_by_pkg_config_shared_and_static() {
     assert_eq!(needed(&whole), "");
 }
 
+#[test]
+fn inlined_into_c() {
+    let prefix = Prefix::install();
+    let program = prefix.path("first");
+    let page = std::fs::read_to_string(root().join("docs/c.md")).unwrap();
+    let start = page.find("make install PREFIX=/opt/slipring LTO=1").unwrap();
+    let commands = page[start..][..page[start..].find("```").unwrap()]
+        .replace("/opt/slipring", &prefix.at(""))
+        .replace("-o first", &format!("-o {program}"));
+    run(Command::new("sh").args(["-ec", &commands]).current_dir(root()));
+    assert_eq!(run(Command::new(&program).args([&prefix.path("q"), "hello"])), "hello\n");
+    let code = run(Command::new("objdump").args(["-d", "--disassemble=main", &program]));
+    assert!(code.contains("call"), "no code of main:\n{code}");
+    assert!(!code.contains("<slipring_send>"), "main still calls slipring_send:\n{code}");
+}
+
 /// The libraries that a program asks for at run time.
 fn needed(program: &str) -> String {
     let dynamic = run(Command::new("readelf").args(["-d", program]).env("LC_ALL", "C"));
