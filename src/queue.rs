@@ -12,6 +12,7 @@ mod observer;
 mod options;
 mod producer;
 mod receive;
+mod run;
 mod settle;
 mod shared;
 mod stats;

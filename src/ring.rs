@@ -153,15 +153,20 @@ impl<'a> Ring<'a> {
     /// The message at a position, if there is a finished one: the fast half of `span`.
     #[inline(always)]
     pub(crate) fn message_at(&self, position: u64) -> Option<(Extent, u64)> {
-        let extent = self.extent_at(position, 0)?;
+        let extent = self.extent_at(position, 0, || 1)?;
         let blocks = self.geometry.blocks(extent.bytes());
         self.fits(position, blocks).then_some((extent, blocks))
     }
 
-    /// The extent of the message at a position, if there is a finished one, or if one comes while this looks `turns` times more. What it says may
-    /// not fit into the ring.
+    /// The extent of the message at a position, if there is a finished one, or if one comes while this looks `turns` times more, after as long a
+    /// pause each time as `pause` says. What it says may not fit into the ring.
     #[inline(always)]
-    pub(crate) fn extent_at(&self, position: u64, mut turns: u32) -> Option<Extent> {
+    pub(crate) fn extent_at(
+        &self,
+        position: u64,
+        mut turns: u32,
+        pause: impl Fn() -> u32,
+    ) -> Option<Extent> {
         let entry = self.entry(position);
         let lap = self.lap(position);
         let ready = stamp::word(lap, 0, stamp::READY);
@@ -174,7 +179,7 @@ impl<'a> Ring<'a> {
                 return None;
             }
             turns -= 1;
-            spin_loop();
+            (0..pause()).for_each(|_| spin_loop());
         }
     }
 

@@ -284,30 +284,6 @@ fn reserve_commit_shorter_and_abort() {
 }
 
 #[test]
-fn batches() {
-    let dir = TempDir::new();
-    let queue = queue(&dir, "q", 1 << 12);
-    let mut tx = queue.producer().unwrap();
-    let rx = queue.consumer("default").unwrap();
-    for round in 0..300usize {
-        let messages: Vec<Vec<u8>> = (0..round % 9).map(|n| vec![n as u8; n * 17]).collect();
-        assert_eq!(tx.send_batch(&messages).unwrap(), messages.len());
-        for message in rx_all(&rx) {
-            assert!(messages.contains(&message));
-        }
-    }
-}
-
-fn rx_all(rx: &slipring::Consumer) -> Vec<Vec<u8>> {
-    let mut all = Vec::new();
-    while let Ok(message) = rx.try_recv() {
-        all.push(message.payload().to_vec());
-        message.ack().unwrap();
-    }
-    all
-}
-
-#[test]
 fn close_lets_consumers_drain() {
     let dir = TempDir::new();
     let queue = queue(&dir, "q", 1 << 14);

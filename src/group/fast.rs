@@ -14,12 +14,27 @@ pub(super) const NO_PASS: u32 = u32::MAX;
 pub(super) struct Usual {
     extent: Cell<Extent>,
     blocks: Cell<u64>,
+    /// Where this reader had caught up, the last time.
+    caught_up: Cell<u64>,
 }
+
+/// A reader that has caught up with a stream looks away for so many turns of a spin loop, at most: a few microseconds.
+const LONGEST_PAUSE: u64 = 128;
 
 impl Usual {
     /// An empty message takes one block.
     pub(super) fn new() -> Self {
-        Self { extent: Cell::default(), blocks: Cell::new(1) }
+        Self { extent: Cell::default(), blocks: Cell::new(1), caught_up: Cell::new(0) }
+    }
+
+    /// How long to look away from a position where nothing is yet. Whoever looks at the line that is being written takes it from the writer, and the
+    /// more messages came without a wait the more will come: let them. One at a time is waited for closely.
+    fn pause(&self, at: u64) -> u32 {
+        let streak = at.wrapping_sub(self.caught_up.replace(at));
+        if streak <= self.blocks.get() {
+            return 1;
+        }
+        (streak / self.blocks.get()).min(LONGEST_PAUSE) as u32
     }
 
     #[inline(always)]
@@ -48,7 +63,7 @@ impl Reader {
             return None;
         }
         let first = self.cursor.get();
-        let extent = ring.extent_at(first, turns)?;
+        let extent = ring.extent_at(first, turns, || self.usual.pause(first))?;
         let blocks = self.usual.blocks(ring, extent);
         let end = first.wrapping_add(blocks);
         if !ring.fits(first, blocks) || !self.announce_and_look(group, hot, end) {

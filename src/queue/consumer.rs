@@ -11,8 +11,9 @@ use super::join;
 use super::message::Message;
 use super::options::ConsumerOptions;
 use super::producer::Producer;
+use super::run::as_recv_error;
 use super::shared::{LOOKS, Membership, Patience, SPINS};
-use crate::error::{AckError, JoinError, RecvError};
+use crate::error::{JoinError, RecvError};
 use crate::group::{Reader, Taken};
 use crate::layout::{Group, Kind, Label};
 use crate::ring::Ring;
@@ -121,15 +122,19 @@ impl Consumer {
             match self.try_recv() {
                 Ok(message) => messages.push(message),
                 Err(error) => {
-                    // Said by the next call; whatever else it is, that call finds it again.
-                    if let RecvError::Lagged { missed } = error {
-                        self.overrun.set(Some(missed));
-                    }
+                    self.say_later(&error);
                     break;
                 }
             }
         }
         Ok(messages)
+    }
+
+    /// An error behind messages that were received: the next call says it, or finds it again.
+    pub(super) fn say_later(&self, error: &RecvError) {
+        if let RecvError::Lagged { missed } = *error {
+            self.overrun.set(Some(missed));
+        }
     }
 
     /// Receives a message, waiting for one, copies its payload to the end of `buffer` and acks it. Returns the payload's length.
@@ -138,9 +143,7 @@ impl Consumer {
         let payload = message.payload();
         let len = payload.len();
         buffer.extend_from_slice(payload);
-        message.ack().map_err(|error| {
-            if matches!(error, AckError::Forked) { RecvError::Forked } else { RecvError::Corrupt }
-        })?;
+        message.ack().map_err(as_recv_error)?;
         Ok(len)
     }
 
@@ -165,7 +168,7 @@ impl Consumer {
 
     /// To the application; counted for people.
     #[inline(always)]
-    fn deliver<'c>(&'c self, slot: &'c Slot) -> Message<'c> {
+    pub(super) fn deliver<'c>(&'c self, slot: &'c Slot) -> Message<'c> {
         self.member.count(1);
         Message::new(self, slot)
     }
@@ -173,16 +176,22 @@ impl Consumer {
     /// A sole member's usual case, without a call: the message is there, or comes while this looks `turns` times more.
     #[inline(always)]
     fn take_fast(&self, turns: u32) -> Option<&Slot> {
+        let (taken, bytes) = self.take_usual(turns)?;
+        Some(self.inflight.keep_fast(taken.first, taken.end, taken.extent, bytes))
+    }
+
+    /// The same, with the place of its bytes, not kept as one in hand.
+    #[inline(always)]
+    pub(super) fn take_usual(&self, turns: u32) -> Option<(Taken, *const u8)> {
         let ring = &self.member.ring_copy();
         let pass = sys::fork::generation();
         let taken = self.reader.take_fast(ring, self.group, self.member.hot, pass, turns)?;
-        let bytes = ring.blocks.start(ring.index(taken.first));
-        Some(self.inflight.keep_fast(taken.first, taken.end, taken.extent, bytes))
+        Some((taken, ring.blocks.start(ring.index(taken.first))))
     }
 
     /// Whoever polls spends his time here: nothing at the cursor, nobody to wake, and not yet time to look around.
     #[inline(always)]
-    fn is_plainly_empty(&self) -> bool {
+    pub(super) fn is_plainly_empty(&self) -> bool {
         let shared = &*self.member.shared;
         let doors = &self.ring().control.doors;
         let turn = self.idle.get().wrapping_add(1);

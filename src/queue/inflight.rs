@@ -37,7 +37,7 @@ unsafe impl Send for InFlight {}
 
 impl Slot {
     #[inline(always)]
-    fn fill(&self, taken: Taken, bytes: *const u8) {
+    pub(super) fn fill(&self, taken: Taken, bytes: *const u8) {
         self.from.set(taken.from);
         self.first.set(taken.first);
         self.end.set(taken.end);

@@ -27,6 +27,12 @@ impl<'c> Message<'c> {
         Self { consumer, slot }
     }
 
+    /// Lends a message to somebody who does not settle it.
+    #[inline(always)]
+    pub(super) fn lend(consumer: &'c Consumer, slot: &'c Slot, to: impl FnOnce(&Self)) {
+        to(&ManuallyDrop::new(Self { consumer, slot }));
+    }
+
     #[inline(always)]
     fn taken(&self) -> Taken {
         self.slot.taken()

@@ -34,7 +34,8 @@ impl Ring<'_> {
 
     /// How far a gate, or a limit, goes on at a time: a power of two.
     pub(super) fn stride(&self) -> u64 {
-        (self.geometry.ring() / 8).clamp(1, 256)
+        let ring = self.geometry.ring();
+        (ring / 8).min((ring / 32).max(256)).max(1)
     }
 
     /// The oldest position that somebody reliable still needs: the least floor, or the claimer's own start.

@@ -33,12 +33,14 @@ enum Way {
     Drop,
     Into,
     Batch,
+    /// Three lent one after another, acked together.
+    Each,
     Prefetch,
     /// Passes over padding: at the ring's end.
     AckOverPadding,
 }
 
-const WAYS: [Way; 10] = [
+const WAYS: [Way; 11] = [
     Way::Ack,
     Way::AckOutOfOrder,
     Way::Retry,
@@ -47,6 +49,7 @@ const WAYS: [Way; 10] = [
     Way::Drop,
     Way::Into,
     Way::Batch,
+    Way::Each,
     Way::Prefetch,
     Way::AckOverPadding,
 ];
@@ -175,6 +178,14 @@ fn act(victim: &Victim, rx: &Consumer, way: Way) -> Infallible {
             victim.returned();
             victim.end()
         }
+        Way::Each => {
+            let mut bytes = 0;
+            victim.start();
+            rx.recv_each(3, |message| bytes += message.payload().len()).unwrap();
+            victim.returned();
+            assert!(bytes > 0);
+            victim.end()
+        }
     }
 }
 
@@ -196,6 +207,8 @@ fn expected(way: Way, end: &End, first: u32) -> Vec<Line> {
         (Way::Reject, 0) => vec![in_ack(first)],
         (Way::Into, 0) => vec![line(first, false, true, 1..=2)],
         (Way::Batch | Way::Prefetch, 0) => (first..first + 3).map(maybe_taken).collect(),
+        (Way::Each, 0) => (first..first + 3).map(|id| line(id, false, true, 1..=2)).collect(),
+        (Way::Each, _) => (first..first + 3).map(gone).collect(),
         (Way::Batch, 1) => vec![in_ack(first), again(first + 1), again(first + 2)],
         (Way::Batch, _) => vec![gone(first), again(first + 1), again(first + 2)],
         // What was fetched ahead was never the application's: once or twice are both true.

@@ -314,7 +314,18 @@ impl<'a> Actor<'a> {
                 });
                 self.count("recv_batch", result);
             }
-            5 if !self.queue.name().starts_with("memfd") => {
+            5 => {
+                let Some(rx) = pick(&self.consumers, which).cloned() else { return };
+                let (memory, clock) = (self.memory, self.clock);
+                let mut sum = 0;
+                let read = |message: &Message<'_>| {
+                    sum += message.payload().iter().map(|byte| u64::from(*byte)).sum::<u64>();
+                };
+                let result = rescued(memory, || clock.time(code, || rx.recv_each(3, read)));
+                std::hint::black_box(sum);
+                self.count("recv_each", result);
+            }
+            6 if !self.queue.name().starts_with("memfd") => {
                 let Some(rx) = pick(&self.consumers, which).cloned() else { return };
                 let result = self.clock.time(code, || rx.pollable().map(drop));
                 self.count("pollable", result);

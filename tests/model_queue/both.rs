@@ -155,6 +155,7 @@ impl<'a> Both<'a> {
             Op::Receive(which) => self.receive(*which).map(drop),
             Op::ReceiveBatch(which, most) => self.receive_batch(*which, *most),
             Op::ReceiveInto(which) => self.receive_into(*which),
+            Op::ReceiveEach(which, most) => self.receive_each(*which, *most),
             Op::Ack(which) => self.settle(*which, |both, held| both.ack(held)),
             Op::Retry(which) => self.settle(*which, |both, held| both.give_back(held, true)),
             Op::Drop(which) => self.settle(*which, |both, held| both.give_back(held, false)),

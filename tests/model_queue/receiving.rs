@@ -195,6 +195,31 @@ impl Both<'_> {
         Ok(())
     }
 
+    /// Waits for the first message, so only if there is one.
+    pub fn receive_each(&mut self, which: usize, most: usize) -> Check {
+        let Some(at) = pick(which, self.consumers.len()) else { return Ok(()) };
+        if !matches!(self.model.clone().receive(at), Got::Message { .. }) {
+            return Ok(());
+        }
+        let (id, consumer) = self.consumers[at].clone();
+        let mut checked = Ok(());
+        let mut handled = 0;
+        let count = consumer.recv_each(most, |message| {
+            handled += 1;
+            let expected = self.model.receive(at);
+            let position = message.position();
+            checked = checked.clone().and_then(|()| self.compare(expected, message));
+            self.model.ack(id, position);
+        });
+        checked?;
+        prop_assert_eq!(count, Ok(handled));
+        if handled < most {
+            let more = self.model.receive(at);
+            prop_assert!(!matches!(more, Got::Message { .. }), "{handled} of {most}, and {more:?}");
+        }
+        Ok(())
+    }
+
     pub fn receive_into(&mut self, which: usize) -> Check {
         let Some(at) = pick(which, self.consumers.len()) else { return Ok(()) };
         if !matches!(self.model.clone().receive(at), Got::Message { .. }) {

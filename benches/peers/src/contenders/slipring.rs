@@ -84,7 +84,11 @@ impl Receiver for Consuming {
     }
     #[inline(always)]
     fn poll_batch(&mut self, read: &mut impl FnMut(&[u8])) -> bool {
-        (0..self.batch).take_while(|_| self.poll(read)).count() > 0
+        match self.rx.try_recv_each(self.batch, |message| read(message.payload())) {
+            Ok(_) => true,
+            Err(RecvError::Empty) => false,
+            Err(error) => panic!("{error}"),
+        }
     }
     #[inline(always)]
     fn wait(&mut self, _: Pause, read: &mut impl FnMut(&[u8])) {
@@ -94,9 +98,7 @@ impl Receiver for Consuming {
     }
     #[inline(always)]
     fn wait_batch(&mut self, _: Pause, read: &mut impl FnMut(&[u8])) {
-        for message in self.rx.recv_batch(self.batch).expect("the queue is open") {
-            read(message.payload());
-            message.ack().expect("ack");
-        }
+        let handle = |message: &slipring::Message<'_>| read(message.payload());
+        self.rx.recv_each(self.batch, handle).expect("the queue is open");
     }
 }
