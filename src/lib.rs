@@ -45,6 +45,8 @@
 // The loom suite compiles the same sources into its own crate (tests/loom.rs); the library itself is then empty.
 #![cfg(not(loom))]
 
+#[cfg(feature = "async")]
+pub mod asynchronous;
 mod blocks;
 #[cfg(feature = "capi")]
 pub mod capi;

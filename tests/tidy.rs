@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors, ground first: a room, and the rooms that it may import. `queue` and the library's root may import all.
-const FLOORS: [(&str, &[&str]); 12] = [
+const FLOORS: [(&str, &[&str]); 13] = [
     ("error", &[]),
     ("sync", &[]),
     ("sys", &["sync", "error"]),
@@ -19,6 +19,7 @@ const FLOORS: [(&str, &[&str]); 12] = [
     ("recover", &["sync", "blocks", "layout", "ring", "group", "wait"]),
     ("queue", &["error", "sync", "sys", "blocks", "layout", "ring", "group", "wait", "recover"]),
     // On the public face alone.
+    ("asynchronous", &[]),
     ("capi", &[]),
     ("gateway", &[]),
 ];
