@@ -17,7 +17,7 @@ pub struct DeadLetter {
     /// Its position there. Together they tell whether two dead letters are one message: a worker killed between dead-lettering and
     /// acking makes a second one.
     pub position: u64,
-    /// Deliveries before it was given up.
+    /// How often it was claimed, the claim at which it was given up included: one more than `max_deliveries` if that was the reason.
     pub deliveries: u32,
     /// The group that gave it up.
     pub group: String,
