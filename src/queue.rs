@@ -71,11 +71,17 @@ pub struct Recovered {
 
 impl Queue {
     /// Becomes a producer.
+    ///
+    /// # Errors
+    /// [`Closed`](JoinError::Closed); [`Limit`](JoinError::Limit) if all member rows are taken by live processes. [`Timeout`](JoinError::Timeout) if a stopped process holds the registry; [`Corrupt`](JoinError::Corrupt), [`Forked`](JoinError::Forked), [`Os`](JoinError::Os).
     pub fn producer(&self) -> Result<Producer, JoinError> {
         Producer::join(&self.shared)
     }
 
     /// Becomes a member of a group, which is made at the oldest message if there is none of that name.
+    ///
+    /// # Errors
+    /// As [`ConsumerOptions::open`].
     pub fn consumer(&self, group: &str) -> Result<Consumer, JoinError> {
         self.consumer_options().group(group).open()
     }
@@ -86,6 +92,21 @@ impl Queue {
     }
 
     /// Watches without taking part: no row, no group, nobody held up, and no trace.
+    ///
+    /// # Errors
+    /// [`Forked`](JoinError::Forked).
+    ///
+    /// ```
+    /// use slipring::Queue;
+    ///
+    /// let queue = Queue::options().capacity(1 << 16).create_memfd("example")?;
+    /// let mut watcher = queue.observe()?;
+    /// queue.producer()?.send_event("greeting", b"hello")?;
+    /// let seen = watcher.recv()?;
+    /// assert_eq!((seen.event.as_deref(), &*seen.payload), (Some("greeting"), &b"hello"[..]));
+    /// assert_eq!(queue.stats().groups[0].lag, 1); // it still waits for the group "default"
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn observe(&self) -> Result<Observer, JoinError> {
         if self.shared.forked() {
             return Err(JoinError::Forked);
@@ -94,6 +115,22 @@ impl Queue {
     }
 
     /// Closes the queue for good: producers get `Closed`, consumers drain what there is and then get `Closed`.
+    ///
+    /// # Errors
+    /// [`Timeout`](JoinError::Timeout) if a stopped process holds the registry; [`Corrupt`](JoinError::Corrupt), [`Forked`](JoinError::Forked), [`Os`](JoinError::Os).
+    ///
+    /// ```
+    /// use slipring::{Queue, RecvError, SendError};
+    ///
+    /// let queue = Queue::options().capacity(1 << 16).create_memfd("example")?;
+    /// let (mut tx, rx) = (queue.producer()?, queue.consumer("default")?);
+    /// tx.send(b"the last one")?;
+    /// queue.close()?;
+    /// assert_eq!(tx.send(b"too late"), Err(SendError::Closed));
+    /// rx.recv()?.ack()?;
+    /// assert!(matches!(rx.recv(), Err(RecvError::Closed)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) -> Result<(), JoinError> {
         let registry = self.shared.registry()?;
         self.shared.ring().close().ok_or(JoinError::Corrupt)?;
@@ -103,6 +140,9 @@ impl Queue {
     }
 
     /// Repairs what dead members left. Members that wait do this by themselves.
+    ///
+    /// # Errors
+    /// [`Timeout`](JoinError::Timeout) if a stopped process holds the registry; [`Corrupt`](JoinError::Corrupt), [`Forked`](JoinError::Forked), [`Os`](JoinError::Os).
     pub fn recover(&self) -> Result<Recovered, JoinError> {
         let registry = self.shared.registry()?;
         let repaired = registry.recover_all();
@@ -115,6 +155,9 @@ impl Queue {
     }
 
     /// Drops a group that has no members: what it has not acked is no longer kept for it.
+    ///
+    /// # Errors
+    /// [`NotFound`](JoinError::NotFound); [`Invalid`](JoinError::Invalid) while it has members. [`Timeout`](JoinError::Timeout) if a stopped process holds the registry; [`Corrupt`](JoinError::Corrupt), [`Forked`](JoinError::Forked), [`Os`](JoinError::Os).
     pub fn drop_group(&self, name: &str) -> Result<(), JoinError> {
         join::drop_group(&self.shared, name)
     }

@@ -80,6 +80,10 @@ impl Consumer {
     }
 
     /// Receives a message, waiting for one.
+    ///
+    /// # Errors
+    /// [`Closed`](RecvError::Closed) when the queue is closed and drained; [`Lagged`](RecvError::Lagged) to a lossy reader that was overrun.
+    /// [`Corrupt`](RecvError::Corrupt) and [`Forked`](RecvError::Forked): this handle is of no use any more.
     #[inline(always)]
     pub fn recv(&self) -> Result<Message<'_>, RecvError> {
         let slot = match self.take_fast(SPINS) {
@@ -90,6 +94,10 @@ impl Consumer {
     }
 
     /// Receives a message if there is one now, else says [`RecvError::Empty`].
+    ///
+    /// # Errors
+    /// [`Empty`](RecvError::Empty). [`Closed`](RecvError::Closed) when the queue is closed and drained; [`Lagged`](RecvError::Lagged) to a lossy reader that was overrun.
+    /// [`Corrupt`](RecvError::Corrupt) and [`Forked`](RecvError::Forked): this handle is of no use any more.
     #[inline(always)]
     pub fn try_recv(&self) -> Result<Message<'_>, RecvError> {
         let slot = match self.take_fast(0) {
@@ -101,6 +109,10 @@ impl Consumer {
     }
 
     /// Receives a message, waiting for one as long as `timeout`.
+    ///
+    /// # Errors
+    /// [`Timeout`](RecvError::Timeout). [`Closed`](RecvError::Closed) when the queue is closed and drained; [`Lagged`](RecvError::Lagged) to a lossy reader that was overrun.
+    /// [`Corrupt`](RecvError::Corrupt) and [`Forked`](RecvError::Forked): this handle is of no use any more.
     #[inline]
     pub fn recv_timeout(&self, timeout: Duration) -> Result<Message<'_>, RecvError> {
         let slot = match self.take_fast(if timeout.is_zero() { 0 } else { SPINS }) {
@@ -111,6 +123,24 @@ impl Consumer {
     }
 
     /// Receives at least one message, waiting for it, and up to `max` that are there already.
+    ///
+    /// # Errors
+    /// [`Closed`](RecvError::Closed) when the queue is closed and drained; [`Lagged`](RecvError::Lagged) to a lossy reader that was overrun.
+    /// [`Corrupt`](RecvError::Corrupt) and [`Forked`](RecvError::Forked): this handle is of no use any more.
+    ///
+    /// ```
+    /// use slipring::Queue;
+    ///
+    /// let queue = Queue::options().capacity(1 << 16).create_memfd("example")?;
+    /// queue.producer()?.send_batch(["one", "two", "three"])?;
+    /// let rx = queue.consumer("default")?;
+    /// for message in rx.recv_batch(64)? {
+    ///     println!("{}", String::from_utf8_lossy(message.payload()));
+    ///     message.ack()?;
+    /// }
+    /// assert_eq!(rx.lag(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn recv_batch(&self, max: usize) -> Result<Vec<Message<'_>>, RecvError> {
         if max == 0 {
             return Ok(Vec::new());
@@ -138,6 +168,10 @@ impl Consumer {
     }
 
     /// Receives a message, waiting for one, copies its payload to the end of `buffer` and acks it. Returns the payload's length.
+    ///
+    /// # Errors
+    /// [`Closed`](RecvError::Closed) when the queue is closed and drained; [`Lagged`](RecvError::Lagged) to a lossy reader that was overrun.
+    /// [`Corrupt`](RecvError::Corrupt) and [`Forked`](RecvError::Forked): this handle is of no use any more.
     pub fn recv_into(&self, buffer: &mut Vec<u8>) -> Result<usize, RecvError> {
         let message = self.recv()?;
         let payload = message.payload();
@@ -226,6 +260,9 @@ impl Consumer {
     ///
     /// The descriptor becomes readable when there may be a message: then receive with [`try_recv`](Consumer::try_recv) until it says
     /// `Empty`, which arms it again. It also becomes readable now and then without one. Start by receiving, too.
+    ///
+    /// # Errors
+    /// The system's, when there are no descriptors left or the FIFO can't be made; and after a `fork`.
     pub fn pollable(&self) -> io::Result<BorrowedFd<'_>> {
         if self.member.shared.forked() {
             return Err(io::Error::other(RecvError::Forked));

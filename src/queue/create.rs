@@ -190,6 +190,9 @@ fn header_bytes(header: &Header) -> Vec<u8> {
 
 impl Queue {
     /// Opens a queue that exists.
+    ///
+    /// # Errors
+    /// [`NotFound`](OpenError::NotFound), [`Permission`](OpenError::Permission), [`Incompatible`](OpenError::Incompatible) with this program, [`Corrupt`](OpenError::Corrupt), [`Invalid`](OpenError::Invalid) name, [`Os`](OpenError::Os).
     pub fn open(name: &str) -> Result<Queue, OpenError> {
         let (path, dir) = locate(name)?;
         let file = open_file(&path, true, name)?;
@@ -274,6 +277,9 @@ impl Queue {
     }
 
     /// Names of the queues in `$SLIPRING_DIR`, or else in `/dev/shm/slipring`, sorted. Files that are no queues are left out.
+    ///
+    /// # Errors
+    /// If the directory is there and can't be read.
     pub fn list() -> Result<Vec<String>, OpenError> {
         let dir = queue_dir();
         let what = dir.display().to_string();
@@ -291,6 +297,10 @@ impl Queue {
     }
 
     /// Removes a queue's name. Who has it open goes on with it; the memory is given back when the last one is gone.
+    ///
+    /// # Errors
+    /// [`NotFound`](OpenError::NotFound), [`Permission`](OpenError::Permission), [`Invalid`](OpenError::Invalid) name, [`Incompatible`](OpenError::Incompatible) if it is no regular
+    /// file, [`Os`](OpenError::Os).
     pub fn unlink(name: &str) -> Result<(), OpenError> {
         let (path, dir) = locate(name)?;
         let meta = fs::symlink_metadata(&path).map_err(|error| OpenError::from_io(error, name))?;

@@ -82,6 +82,9 @@ impl<'c> Message<'c> {
     }
 
     /// Done. When this returns `Ok` no crash of anybody brings the message back.
+    ///
+    /// # Errors
+    /// The message is not acked then, and comes again: [`Forked`](AckError::Forked), and where other members have to be asked [`Timeout`](AckError::Timeout), [`Corrupt`](AckError::Corrupt), [`Os`](AckError::Os).
     #[inline]
     pub fn ack(self) -> Result<(), AckError> {
         let this = ManuallyDrop::new(self);
@@ -89,6 +92,9 @@ impl<'c> Message<'c> {
     }
 
     /// Gives it back, to be delivered again to any member of the group. Its delivery count stays.
+    ///
+    /// # Errors
+    /// [`Forked`](AckError::Forked), and where other members have to be asked [`Timeout`](AckError::Timeout), [`Corrupt`](AckError::Corrupt), [`Os`](AckError::Os). The message then comes again when this consumer is gone.
     pub fn retry(self) -> Result<(), AckError> {
         let this = ManuallyDrop::new(self);
         this.consumer.retry(this.slot)
@@ -96,6 +102,28 @@ impl<'c> Message<'c> {
 
     /// Not to be tried again: it goes to the group's dead-letter queue with the reason, or is dropped and counted if there is none.
     /// After an error it is given back.
+    ///
+    /// # Errors
+    /// [`DeadLetter`](AckError::DeadLetter) if the dead-letter queue is full or can't be opened. [`Forked`](AckError::Forked), and where other members have to be asked [`Timeout`](AckError::Timeout), [`Corrupt`](AckError::Corrupt), [`Os`](AckError::Os).
+    ///
+    /// ```
+    /// # let dir = std::env::temp_dir().join(format!("slipring-reject-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir)?;
+    /// # let name = dir.join("orders"); let name = name.to_str().unwrap();
+    /// # let dead = dir.join("orders.dead"); let dead = dead.to_str().unwrap();
+    /// use slipring::Queue;
+    ///
+    /// let queue = Queue::options().capacity(1 << 16).create(name)?;
+    /// let rx = queue.consumer_options().group("billing").dead_letter("orders.dead").open()?;
+    /// queue.producer()?.send(b"nonsense")?;
+    /// rx.recv()?.reject("not an order")?;
+    ///
+    /// let rx = Queue::open(dead)?.consumer("default")?;
+    /// let letter = rx.recv()?.dead_letter().ok_or("not a dead letter")?;
+    /// assert_eq!((&*letter.group, &*letter.reason), ("billing", "not an order"));
+    /// # std::fs::remove_dir_all(&dir)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reject(self, reason: &str) -> Result<(), AckError> {
         self.consumer.dead_letter(self.taken(), reason)?;
         self.ack()

@@ -34,6 +34,9 @@ pub struct Observed {
 
 impl Observer {
     /// Opens a queue read-only; read permission on its file is enough.
+    ///
+    /// # Errors
+    /// As [`Queue::open`].
     pub fn open(name: &str) -> Result<Observer, OpenError> {
         Ok(Self::over(Queue::open_read_only(name)?))
     }
@@ -44,6 +47,9 @@ impl Observer {
     }
 
     /// Goes to a start: the oldest message still there (where an observer begins), the end, or a position, which must be a message's.
+    ///
+    /// # Errors
+    /// [`Corrupt`](RecvError::Corrupt).
     pub fn seek(&mut self, start: Start) -> Result<(), RecvError> {
         let ring = self.shared.ring();
         self.cursor = match start {
@@ -55,6 +61,10 @@ impl Observer {
     }
 
     /// The next message if there is one now.
+    ///
+    /// # Errors
+    /// [`Empty`](RecvError::Empty). [`Lagged`](RecvError::Lagged): it was overrun, and goes on behind the gap. [`Closed`](RecvError::Closed) at the end of a closed queue.
+    /// [`Corrupt`](RecvError::Corrupt) and [`Forked`](RecvError::Forked): this handle is of no use any more.
     pub fn try_recv(&mut self) -> Result<Observed, RecvError> {
         if self.shared.forked() {
             return Err(RecvError::Forked);
@@ -85,6 +95,10 @@ impl Observer {
 
     /// The next message, waiting for it as long as `timeout`. An observer leaves no trace, so that nobody can wake it: it looks again
     /// every millisecond.
+    ///
+    /// # Errors
+    /// [`Timeout`](RecvError::Timeout). [`Lagged`](RecvError::Lagged): it was overrun, and goes on behind the gap. [`Closed`](RecvError::Closed) at the end of a closed queue.
+    /// [`Corrupt`](RecvError::Corrupt) and [`Forked`](RecvError::Forked): this handle is of no use any more.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Observed, RecvError> {
         let patience = Patience::of(timeout);
         loop {
@@ -100,6 +114,10 @@ impl Observer {
     }
 
     /// The next message, waiting for it.
+    ///
+    /// # Errors
+    /// [`Lagged`](RecvError::Lagged): it was overrun, and goes on behind the gap. [`Closed`](RecvError::Closed) at the end of a closed queue.
+    /// [`Corrupt`](RecvError::Corrupt) and [`Forked`](RecvError::Forked): this handle is of no use any more.
     pub fn recv(&mut self) -> Result<Observed, RecvError> {
         self.recv_timeout(Duration::MAX)
     }

@@ -104,15 +104,36 @@ impl QueueOptions {
     }
 
     /// Makes a queue. It appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`Exists`](OpenError::Exists); [`NoSpace`](OpenError::NoSpace) if not all of it can be reserved; [`Invalid`](OpenError::Invalid) name or options;
+    /// [`Permission`](OpenError::Permission), [`Os`](OpenError::Os).
     pub fn create(&self, name: &str) -> Result<Queue, OpenError> {
         Queue::create_with(self, name)
     }
     /// Opens the queue of that name, or makes it; the options count only if it is made.
+    ///
+    /// # Errors
+    /// Those of [`create`](Self::create) and of [`Queue::open`], but for `Exists` and `NotFound`.
     pub fn open_or_create(&self, name: &str) -> Result<Queue, OpenError> {
         Queue::open_or_create_with(self, name)
     }
     /// Makes a queue without a name, in a sealed memory file: nobody can truncate it. Pass [`Queue::as_fd`](std::os::fd::AsFd)
     /// to other processes, which open it with [`Queue::from_fd`].
+    ///
+    /// # Errors
+    /// [`NoSpace`](OpenError::NoSpace), [`Invalid`](OpenError::Invalid), [`Os`](OpenError::Os).
+    ///
+    /// ```
+    /// use slipring::Queue;
+    /// use std::os::fd::AsFd;
+    ///
+    /// let queue = Queue::options().capacity(1 << 16).create_memfd("private")?;
+    /// // In another process, which was given the descriptor:
+    /// let same = Queue::from_fd(queue.as_fd().try_clone_to_owned()?)?;
+    /// assert_eq!(same.id(), queue.id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create_memfd(&self, label: &str) -> Result<Queue, OpenError> {
         let label = CString::new(label)
             .map_err(|_| OpenError::Invalid("a label has no zero bytes".into()))?;
@@ -126,6 +147,9 @@ impl Queue {
         QueueOptions::default()
     }
     /// Opens a queue that another process passed as a descriptor.
+    ///
+    /// # Errors
+    /// As [`Queue::open`].
     pub fn from_fd(fd: OwnedFd) -> Result<Queue, OpenError> {
         Queue::open_fd(fd)
     }
@@ -197,6 +221,23 @@ impl<'q> ConsumerOptions<'q> {
         self
     }
     /// Joins.
+    ///
+    /// # Errors
+    /// [`Limit`](JoinError::Limit) if all group or member rows are taken; [`Incompatible`](JoinError::Incompatible) if the group exists with other settings;
+    /// [`Lagged`](JoinError::Lagged) if the position has been overwritten; [`Invalid`](JoinError::Invalid) options; [`NoSpace`](JoinError::NoSpace) for a new group.
+    /// [`Timeout`](JoinError::Timeout) if a stopped process holds the registry; [`Corrupt`](JoinError::Corrupt), [`Forked`](JoinError::Forked), [`Os`](JoinError::Os).
+    ///
+    /// ```
+    /// use slipring::{Queue, Start};
+    ///
+    /// let queue = Queue::options().capacity(1 << 16).create_memfd("example")?;
+    /// let paid = queue.consumer_options().group("paid").start(Start::Latest).filter("*.paid").open()?;
+    /// let mut tx = queue.producer()?;
+    /// tx.send_event("order.created", b"17")?;
+    /// tx.send_event("order.paid", b"17")?;
+    /// assert_eq!(paid.recv()?.event(), Some("order.paid"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(self) -> Result<Consumer, JoinError> {
         Consumer::join(self)
     }

@@ -1,6 +1,9 @@
 //! Sending.
 
-use std::ops::{Deref, DerefMut};
+mod reservation;
+
+pub use reservation::Reservation;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -50,6 +53,10 @@ impl Producer {
 
     /// Sends a message, waiting for room if the ring is full. Returns its position. When this returns, the message survives the
     /// death of this process.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`TooLarge`](SendError::TooLarge).
+    /// [`Corrupt`](SendError::Corrupt) and [`Forked`](SendError::Forked): this handle is of no use any more.
     #[inline(always)]
     pub fn send(&mut self, payload: &[u8]) -> Result<u64, SendError> {
         match self.send_fast(payload) {
@@ -59,6 +66,10 @@ impl Producer {
     }
 
     /// Sends a message if there is room now, else says [`SendError::Full`].
+    ///
+    /// # Errors
+    /// [`Full`](SendError::Full), [`Closed`](SendError::Closed), [`TooLarge`](SendError::TooLarge).
+    /// [`Corrupt`](SendError::Corrupt) and [`Forked`](SendError::Forked): this handle is of no use any more.
     #[inline(always)]
     pub fn try_send(&mut self, payload: &[u8]) -> Result<u64, SendError> {
         match self.send_fast(payload) {
@@ -68,6 +79,10 @@ impl Producer {
     }
 
     /// Sends a message, waiting for room as long as `timeout`.
+    ///
+    /// # Errors
+    /// [`Timeout`](SendError::Timeout), [`Closed`](SendError::Closed), [`TooLarge`](SendError::TooLarge).
+    /// [`Corrupt`](SendError::Corrupt) and [`Forked`](SendError::Forked): this handle is of no use any more.
     pub fn send_timeout(&mut self, payload: &[u8], timeout: Duration) -> Result<u64, SendError> {
         match self.send_fast(payload) {
             Some(position) => Ok(position),
@@ -76,16 +91,28 @@ impl Producer {
     }
 
     /// Sends a message with an event name of at most 255 bytes, waiting for room.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`TooLarge`](SendError::TooLarge), [`EventTooLong`](SendError::EventTooLong).
+    /// [`Corrupt`](SendError::Corrupt) and [`Forked`](SendError::Forked): this handle is of no use any more.
     pub fn send_event(&mut self, event: &str, payload: &[u8]) -> Result<u64, SendError> {
         self.send_parts(event.as_bytes(), payload, b"", Patience::Forever)
     }
 
     /// Sends a message with an event name if there is room now, else says [`SendError::Full`].
+    ///
+    /// # Errors
+    /// [`Full`](SendError::Full), [`Closed`](SendError::Closed), [`TooLarge`](SendError::TooLarge), [`EventTooLong`](SendError::EventTooLong).
+    /// [`Corrupt`](SendError::Corrupt) and [`Forked`](SendError::Forked): this handle is of no use any more.
     pub fn try_send_event(&mut self, event: &str, payload: &[u8]) -> Result<u64, SendError> {
         self.send_parts(event.as_bytes(), payload, b"", Patience::None)
     }
 
     /// Sends a message with an event name, waiting for room as long as `timeout`.
+    ///
+    /// # Errors
+    /// [`Timeout`](SendError::Timeout), [`Closed`](SendError::Closed), [`TooLarge`](SendError::TooLarge), [`EventTooLong`](SendError::EventTooLong).
+    /// [`Corrupt`](SendError::Corrupt) and [`Forked`](SendError::Forked): this handle is of no use any more.
     pub fn send_event_timeout(
         &mut self,
         event: &str,
@@ -138,6 +165,19 @@ impl Producer {
 
     /// Sends messages with few claims and one wake: all of them become visible together, unless they are more than half the ring.
     /// Waits for room. Returns how many were sent; after an error in the middle the earlier ones are.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`TooLarge`](SendError::TooLarge).
+    /// [`Corrupt`](SendError::Corrupt) and [`Forked`](SendError::Forked): this handle is of no use any more.
+    ///
+    /// ```
+    /// use slipring::Queue;
+    ///
+    /// let queue = Queue::options().capacity(1 << 16).create_memfd("example")?;
+    /// let mut tx = queue.producer()?;
+    /// assert_eq!(tx.send_batch(["one", "two", "three"])?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn send_batch<I>(&mut self, messages: I) -> Result<usize, SendError>
     where
         I: IntoIterator,
@@ -198,6 +238,24 @@ impl Producer {
     }
 
     /// Reserves `len` bytes to be written in place, waiting for room. The bytes hold leftovers of earlier messages.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`TooLarge`](SendError::TooLarge).
+    /// [`Corrupt`](SendError::Corrupt) and [`Forked`](SendError::Forked): this handle is of no use any more.
+    ///
+    /// ```
+    /// use slipring::Queue;
+    ///
+    /// let queue = Queue::options().capacity(1 << 16).create_memfd("example")?;
+    /// let mut tx = queue.producer()?;
+    /// let mut slot = tx.reserve(4096)?;
+    /// slot[..5].copy_from_slice(b"hello");
+    /// slot.commit(5); // dropped without, nobody sees it
+    ///
+    /// let rx = queue.consumer("default")?;
+    /// assert_eq!(rx.recv()?.payload(), b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline(always)]
     pub fn reserve(&mut self, len: usize) -> Result<Reservation<'_>, SendError> {
         match self.claim_fast(len) {
@@ -207,6 +265,10 @@ impl Producer {
     }
 
     /// Reserves if there is room now, else says [`SendError::Full`].
+    ///
+    /// # Errors
+    /// [`Full`](SendError::Full), [`Closed`](SendError::Closed), [`TooLarge`](SendError::TooLarge).
+    /// [`Corrupt`](SendError::Corrupt) and [`Forked`](SendError::Forked): this handle is of no use any more.
     #[inline(always)]
     pub fn try_reserve(&mut self, len: usize) -> Result<Reservation<'_>, SendError> {
         match self.claim_fast(len) {
@@ -216,6 +278,10 @@ impl Producer {
     }
 
     /// Reserves, waiting for room as long as `timeout`.
+    ///
+    /// # Errors
+    /// [`Timeout`](SendError::Timeout), [`Closed`](SendError::Closed), [`TooLarge`](SendError::TooLarge).
+    /// [`Corrupt`](SendError::Corrupt) and [`Forked`](SendError::Forked): this handle is of no use any more.
     pub fn reserve_timeout(
         &mut self,
         len: usize,
@@ -225,11 +291,19 @@ impl Producer {
     }
 
     /// Reserves a message with an event name, waiting for room.
+    ///
+    /// # Errors
+    /// [`Closed`](SendError::Closed), [`TooLarge`](SendError::TooLarge), [`EventTooLong`](SendError::EventTooLong).
+    /// [`Corrupt`](SendError::Corrupt) and [`Forked`](SendError::Forked): this handle is of no use any more.
     pub fn reserve_event(&mut self, event: &str, len: usize) -> Result<Reservation<'_>, SendError> {
         self.reserve_parts(event, len, Patience::Forever)
     }
 
     /// Reserves a message with an event name if there is room now, else says [`SendError::Full`].
+    ///
+    /// # Errors
+    /// [`Full`](SendError::Full), [`Closed`](SendError::Closed), [`TooLarge`](SendError::TooLarge), [`EventTooLong`](SendError::EventTooLong).
+    /// [`Corrupt`](SendError::Corrupt) and [`Forked`](SendError::Forked): this handle is of no use any more.
     pub fn try_reserve_event(
         &mut self,
         event: &str,
@@ -239,6 +313,10 @@ impl Producer {
     }
 
     /// Reserves a message with an event name, waiting for room as long as `timeout`.
+    ///
+    /// # Errors
+    /// [`Timeout`](SendError::Timeout), [`Closed`](SendError::Closed), [`TooLarge`](SendError::TooLarge), [`EventTooLong`](SendError::EventTooLong).
+    /// [`Corrupt`](SendError::Corrupt) and [`Forked`](SendError::Forked): this handle is of no use any more.
     pub fn reserve_event_timeout(
         &mut self,
         event: &str,
@@ -415,86 +493,5 @@ impl Drop for Unfinished<'_> {
         if self.armed && !self.shared.forked() {
             self.shared.ring().pad(self.claim.start, self.claim.end.wrapping_sub(self.claim.start));
         }
-    }
-}
-
-/// Space for a message, to be written in place. Dropped without [`commit`](Reservation::commit) it is given up: consumers skip it.
-/// Until then messages of other producers behind it wait, so be quick.
-pub struct Reservation<'p> {
-    claim: Claim,
-    bytes: *mut [u8],
-    len: usize,
-    event: usize,
-    producer: &'p mut Producer,
-}
-
-impl Reservation<'_> {
-    /// Publishes the first `len` bytes as a message; more than were reserved means all of them. Returns the message's position.
-    #[inline(always)]
-    pub fn commit(self, len: usize) -> u64 {
-        let len = len.min(self.len);
-        let (event, whole) = (self.event, self.len);
-        let position = self.claim.first;
-        let mut this = std::mem::ManuallyDrop::new(self);
-        if this.producer.member.shared.forked() {
-            return position;
-        }
-        if event != 0 {
-            // SAFETY: the reservation's own bytes, still exclusively ours.
-            let bytes = unsafe { &mut *this.bytes };
-            bytes.copy_within(whole..whole + event, len);
-        }
-        let claim = this.claim;
-        let ring = &this.producer.member.ring_copy();
-        ring.publish(&claim, Extent::new(len, event, 0));
-        let fenced = ring.geometry.fenced;
-        this.producer.sent(1, fenced);
-        position
-    }
-
-    /// Gives the space up, as dropping it does.
-    pub fn abort(self) {}
-
-    /// Where the message will be.
-    pub fn position(&self) -> u64 {
-        self.claim.first
-    }
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        let shared = &self.producer.member.shared;
-        if !shared.forked() {
-            let ring = shared.ring();
-            ring.pad(self.claim.start, self.claim.end.wrapping_sub(self.claim.start));
-            // Whoever waits behind it can go on.
-            ring.wake_consumers(1, ring.geometry.fenced, &**shared);
-        }
-    }
-}
-
-impl Deref for Reservation<'_> {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        // SAFETY: the reservation's own bytes; shared while `self` is.
-        let bytes = unsafe { &*self.bytes };
-        bytes.get(..self.len).unwrap_or(&[])
-    }
-}
-
-impl DerefMut for Reservation<'_> {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        // SAFETY: the reservation's own bytes; exclusive while `self` is.
-        let bytes = unsafe { &mut *self.bytes };
-        bytes.get_mut(..self.len).unwrap_or(&mut [])
-    }
-}
-
-impl std::fmt::Debug for Reservation<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reservation")
-            .field("position", &self.claim.first)
-            .field("len", &self.len)
-            .finish_non_exhaustive()
     }
 }
