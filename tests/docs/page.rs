@@ -16,7 +16,7 @@ const KINDS: [(&str, &str); 19] = [
     ("c", "compiled and run by tests/ffi/install.rs"),
     ("cpp", "compiled and run by tests/ffi/install.rs"),
     ("cmake", "used by tests/ffi/install.rs"),
-    ("python", "a part of a program"),
+    ("python", "run by tests/languages/modules.rs, if it is the README's"),
     ("js", "a part of a program"),
     ("html", "a part of a page"),
     ("http", "bytes on the wire"),

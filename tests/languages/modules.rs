@@ -36,6 +36,19 @@ fn python() {
 }
 
 #[test]
+fn python_program_of_the_readme() {
+    let prefix = Prefix::install();
+    let page = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let block = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let folder = copied(&prefix, "python");
+    std::fs::write(format!("{folder}/readme.py"), block).unwrap();
+    let mut python = Command::new("python3");
+    python.args(["-W", "error", "readme.py"]).current_dir(&folder);
+    python.env("SLIPRING_LIBRARY", prefix.at("lib/libslipring.so.0"));
+    assert_eq!(run(python.env("SLIPRING_DIR", prefix.path("queues"))), "greeting b'hello'\n");
+}
+
+#[test]
 fn node() {
     let prefix = Prefix::install();
     run(Command::new("node")
