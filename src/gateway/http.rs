@@ -122,6 +122,9 @@ impl Parser {
     }
 
     /// Takes the next event from the front of what the client sent; `None` when that is used up, and after an error.
+    ///
+    /// # Errors
+    /// What the client did against the protocol or the limits, with the status to answer.
     pub fn next<'s, 'i: 's>(
         &'s mut self,
         input: &mut &'i [u8],

@@ -180,6 +180,9 @@ impl Reply {
 
 /// Decides what a request is about. `transport_of` says by which transport a session is reached at the moment, if there is a session with this id;
 /// `allow` whether the server wants a session with this client, if not, perhaps, why.
+///
+/// # Errors
+/// The refusal to answer with: what the request or the server has against it.
 pub fn admit<'a>(
     request: &Handshake<'a>,
     settings: &Settings,

@@ -88,6 +88,9 @@ impl std::error::Error for Invalid {}
 
 impl<'a> Packet<'a> {
     /// A text message of a WebSocket. A binary one needs no parsing: it is a [`Packet::Binary`].
+    ///
+    /// # Errors
+    /// [`Invalid::Type`]: it does not begin with a packet's digit.
     pub fn parse(text: &'a str) -> Result<Self, Invalid> {
         let digit = *text.as_bytes().first().ok_or(Invalid::Type)?;
         Ok(Self::Text(Type::of(digit).ok_or(Invalid::Type)?, &text[1..]))

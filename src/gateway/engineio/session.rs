@@ -228,6 +228,9 @@ impl<T: Copy + PartialEq> Session<T> {
     }
 
     /// Takes messages to be sent, if there is room for all of them: a packet and its attachments must not come apart. If nothing waits, there is room.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] once the session has ended, and otherwise that there is no room.
     pub fn send(&mut self, messages: &[Message]) -> Result<(), SendError> {
         if self.phase != Phase::Open {
             return Err(SendError::Closed);

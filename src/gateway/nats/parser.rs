@@ -198,6 +198,9 @@ impl Parser {
 
     /// The next operation; what it needs is taken from the front of `input`. `None` when all of it is taken and the next operation is not whole. After an
     /// error there is nothing but that error.
+    ///
+    /// # Errors
+    /// What the client did against the protocol or the limits, in the protocol's own words.
     pub fn next<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Operation<'a>>> {
         if !matches!(self.state, State::Arguments(_) | State::Message | State::Tail(true, _)) {
             self.forget();

@@ -83,6 +83,9 @@ impl<A> Connection<A> {
     }
 
     /// A message of the Engine.IO session.
+    ///
+    /// # Errors
+    /// What the client did against the protocol; the connection is to be closed.
     pub fn receive<'a>(
         &mut self,
         data: Data<'a>,
@@ -196,6 +199,9 @@ impl<A> Connection<A> {
 /// What the server answers. The packets are appended to `out`.
 impl<A> Connection<A> {
     /// Takes a client in that is new, or could not be recovered.
+    ///
+    /// # Errors
+    /// [`AcceptError`]: the client is not asking to be let in, or is let in with a `pid` that it must not have.
     pub fn accept(
         &mut self,
         namespace: &str,
@@ -211,6 +217,9 @@ impl<A> Connection<A> {
     }
 
     /// Takes a client in that has been sent all that it missed. It keeps its `pid`.
+    ///
+    /// # Errors
+    /// [`AcceptError`]: the client is not asking to be let in, or has no `pid`.
     pub fn recovered(
         &mut self,
         namespace: &str,
@@ -223,6 +232,9 @@ impl<A> Connection<A> {
     }
 
     /// Does not let a client in, and says why; `data` is JSON. Returns the acks that will not come.
+    ///
+    /// # Errors
+    /// [`AcceptError`]: the client is not asking to be let in.
     pub fn refuse(
         &mut self,
         namespace: &str,
@@ -262,6 +274,9 @@ impl<A> Connection<A> {
     /// An event with this id is going to be sent, and its ack waited for until then. Ids are the caller's to count, for each namespace, so that one event
     /// can have the same for all its receivers; one that is waited for already is waited for anew, and what was to be given back with it is. A client that is
     /// being recovered may be sent events, too.
+    ///
+    /// # Errors
+    /// [`ExpectError`]: the client is not in that namespace, or too many acks are waited for.
     pub fn expect(
         &mut self,
         namespace: &str,
@@ -304,6 +319,9 @@ impl<A> Connection<A> {
     }
 
     /// Whether the client has kept the server waiting for too long.
+    ///
+    /// # Errors
+    /// For what it has kept the server waiting.
     pub fn tick(&mut self, now: Duration) -> Result<(), Violation> {
         let due = |deadline: Duration| now >= deadline;
         if self.partial.as_ref().is_some_and(|partial| due(partial.ends)) {

@@ -94,6 +94,9 @@ impl Emit<'_> {
     }
 
     /// Writes the event as an Engine.IO message.
+    ///
+    /// # Errors
+    /// [`ReservedName`]: the event is called like one of the protocol's own.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), ReservedName> {
         if is_reserved(self.name) {
             return Err(ReservedName(self.name.to_owned()));

@@ -80,6 +80,9 @@ impl std::error::Error for Invalid {}
 
 impl<'a> Packet<'a> {
     /// Parses the text of an Engine.IO message.
+    ///
+    /// # Errors
+    /// [`Invalid`] says what is wrong with it.
     pub fn parse(text: &'a str, settings: &Settings) -> Result<Self, Invalid> {
         let packet = Self::split(text)?;
         if packet.attachments.is_some_and(|count| count > settings.max_attachments) {

@@ -45,6 +45,9 @@ impl<'a> Handshake<'a> {
     }
 
     /// Checks a request, and where it comes from: no other rule keeps a page of any origin from connecting with its visitor's rights.
+    ///
+    /// # Errors
+    /// The refusal to answer with, its status and its reason.
     pub fn parse(request: &Request<'a>, origins: &Origins) -> Result<Self, Refusal> {
         let refuse = |status, reason| Err(Refusal { status, reason });
         if request.method != Method::Get {
