@@ -10,6 +10,8 @@ use toml::{Table, Value};
 pub struct Config {
     /// The address and port of HTTP and WebSocket; port 0 takes a free one. Default `127.0.0.1:7117`.
     pub listen: String,
+    /// The path of a Unix socket for the same, beside it; empty for none. Default empty.
+    pub listen_unix: String,
     /// What clients have to show; empty for no such demand. Default empty.
     pub token: String,
     /// Listen beyond loopback without a token. Default false.
@@ -44,6 +46,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:7117".into(),
+            listen_unix: String::new(),
             token: String::new(),
             insecure: false,
             origins: Vec::new(),

@@ -10,6 +10,7 @@ mod events;
 mod groups;
 mod http;
 mod leases;
+mod listen;
 mod metrics;
 mod problem;
 mod pull;
@@ -24,11 +25,10 @@ mod world;
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll};
+use mio::{Events, Interest, Poll, Registry};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
@@ -37,7 +37,9 @@ use super::config::Config;
 use access::Access;
 use connection::{Connection, Fate, Id};
 use groups::Groups;
+use http::HTTP;
 use leases::Leases;
+use listen::{Port, Protocol, Socket};
 use metrics::Counters;
 use queues::Queues;
 use timers::{Due, Timers};
@@ -66,7 +68,7 @@ pub struct Server {
     connections: Slab<Connection>,
     addresses: HashMap<IpAddr, usize>,
     serial: u64,
-    listener: Option<TcpListener>,
+    ports: Vec<Port>,
     local: SocketAddr,
     signals: Signals,
     /// Connections that have more to do than one turn.
@@ -79,25 +81,17 @@ pub struct Server {
 impl Server {
     /// Listens as the settings say, and takes SIGTERM and SIGINT from now on.
     pub fn bind(config: Config) -> io::Result<Self> {
-        let mut addresses = config.listen.to_socket_addrs().map_err(|error| {
-            io::Error::new(error.kind(), format!("listen = {:?}: {error}", config.listen))
-        })?;
-        let address = addresses.next().ok_or(ErrorKind::AddrNotAvailable)?;
+        let address = listen::resolve("listen", &config.listen)?;
         let loopback = address.ip().is_loopback();
         if !loopback && config.token.is_empty() && !config.insecure {
             let text =
                 "anybody could come in: set a token, or say insecure, or listen on 127.0.0.1";
             return Err(io::Error::new(ErrorKind::PermissionDenied, text));
         }
-        let listener = StdListener::bind(address).map_err(|error| {
-            io::Error::new(error.kind(), format!("can't listen on {address}: {error}"))
-        })?;
-        listener.set_nonblocking(true)?;
-        let mut listener = TcpListener::from_std(listener);
-        let local = listener.local_addr()?;
         let poll = Poll::new()?;
         let registry = poll.registry();
-        registry.register(&mut listener, token::LISTENER, Interest::READABLE)?;
+        let ports = open_ports(&config, address, registry)?;
+        let local = ports.iter().find_map(Port::address).unwrap_or(address);
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
         registry.register(&mut signals, token::SIGNALS, Interest::READABLE)?;
         let world = World {
@@ -115,7 +109,7 @@ impl Server {
             connections: Slab::new(),
             addresses: HashMap::new(),
             serial: 0,
-            listener: Some(listener),
+            ports,
             local,
             signals,
             again: Vec::new(),
@@ -142,9 +136,9 @@ impl Server {
             }
             for event in &events {
                 match token::whose(event.token()) {
-                    Whose::Listener => self.accept(),
                     Whose::Signals => self.on_signal()?,
                     Whose::Group(key) => self.on_group(key),
+                    Whose::Port(index) => self.accept(index),
                     Whose::Connection(index) => {
                         self.on_connection(index, event.is_read_closed() || event.is_error());
                     }
@@ -162,7 +156,7 @@ impl Server {
                             connection.on_deadline(world, buffer)
                         });
                     }
-                    Due::Accept => self.accept(),
+                    Due::Accept(index) => self.accept(index),
                     Due::Drain => return Ok(()),
                 }
             }
@@ -205,20 +199,22 @@ impl Server {
     fn remove(&mut self, id: Id) {
         let mut connection = self.connections.remove(id.index);
         connection.leave(&mut self.world);
-        let _ = self.poll.registry().deregister(connection.wire.socket());
-        if let Some(count) = self.addresses.get_mut(&connection.address) {
+        let _ = self.poll.registry().deregister(connection.wire.socket.source());
+        if let Some(address) = connection.address
+            && let Some(count) = self.addresses.get_mut(&address)
+        {
             *count -= 1;
             if *count == 0 {
-                self.addresses.remove(&connection.address);
+                self.addresses.remove(&address);
             }
         }
         self.world.counters.connections = self.connections.len();
     }
 
-    fn accept(&mut self) {
-        while let Some(listener) = &self.listener {
-            match listener.accept() {
-                Ok((socket, peer)) => self.admit(socket, peer.ip()),
+    fn accept(&mut self, index: usize) {
+        while let Some(port) = self.ports.get(index) {
+            match port.accept() {
+                Ok((socket, address)) => self.admit(socket, address, port.protocol),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 // The client has gone again.
                 Err(error)
@@ -227,32 +223,36 @@ impl Server {
                         ErrorKind::ConnectionAborted | ErrorKind::Interrupted
                     ) => {}
                 // No descriptors, or no memory; the listener would not wake the loop again.
-                Err(_) => return self.world.timers.set(Instant::now() + RETRY, Due::Accept),
+                Err(_) => {
+                    return self.world.timers.set(Instant::now() + RETRY, Due::Accept(index));
+                }
             }
         }
     }
 
     /// Takes a connection in, within the limits.
-    fn admit(&mut self, mut socket: TcpStream, address: IpAddr) {
+    fn admit(&mut self, mut socket: Socket, address: Option<IpAddr>, protocol: Protocol) {
         let config = &self.world.config;
-        let count = self.addresses.get(&address).copied().unwrap_or(0);
+        let count = address.and_then(|address| self.addresses.get(&address)).copied().unwrap_or(0);
         let entry = self.connections.vacant_entry();
         let wake = token::connection(entry.key());
         let full = entry.key() >= config.connections || count >= config.connections_per_address;
-        let _ = socket.set_nodelay(true);
         let both = Interest::READABLE | Interest::WRITABLE;
-        if full || self.poll.registry().register(&mut socket, wake, both).is_err() {
+        if full || self.poll.registry().register(socket.source(), wake, both).is_err() {
             self.world.counters.refused += 1;
             let mut answer = Vec::new();
-            crate::gateway::http::Reply::last().error(&mut answer, 503, "too many connections");
+            (protocol.refuse)(&mut answer);
             let _ = io::Write::write(&mut socket, &answer);
             return;
         }
         self.serial += 1;
         let id = Id { index: entry.key(), serial: self.serial };
-        let wire = Wire::new(socket, config.out_queue);
-        entry.insert(Connection::new(id, address, wire, &self.world));
-        *self.addresses.entry(address).or_default() += 1;
+        let mut wire = Wire::new(socket, config.out_queue);
+        let face = (protocol.greet)(&mut wire, &self.world);
+        entry.insert(Connection::new(id, address, wire, face));
+        if let Some(address) = address {
+            *self.addresses.entry(address).or_default() += 1;
+        }
         self.world.counters.accepted += 1;
         self.world.counters.connections = self.connections.len();
         self.drive(id);
@@ -271,7 +271,7 @@ impl Server {
     /// No new clients; those that are there finish what they have begun.
     fn drain(&mut self) {
         self.world.draining = true;
-        self.listener = None;
+        self.ports.clear();
         let time = Duration::from_secs(self.world.config.drain_seconds);
         self.world.timers.set(Instant::now() + time, Due::Drain);
         let ids: Vec<Id> = self.connections.iter().map(|(_, connection)| connection.id).collect();
@@ -279,4 +279,16 @@ impl Server {
             self.with(id, |connection, world, buffer| connection.drain(world, buffer));
         }
     }
+}
+
+/// Listens wherever the settings say.
+fn open_ports(config: &Config, address: SocketAddr, registry: &Registry) -> io::Result<Vec<Port>> {
+    let mut ports = vec![Port::tcp(address, HTTP)?];
+    if !config.listen_unix.is_empty() {
+        ports.push(Port::unix(&config.listen_unix, HTTP)?);
+    }
+    for (index, port) in ports.iter_mut().enumerate() {
+        port.register(registry, token::port(index))?;
+    }
+    Ok(ports)
 }

@@ -13,6 +13,8 @@ mod events;
 mod http;
 #[path = "serve/life.rs"]
 mod life;
+#[path = "serve/listen.rs"]
+mod listen;
 #[path = "serve/settings.rs"]
 mod settings;
 #[path = "serve/websocket.rs"]
@@ -43,12 +45,17 @@ struct Gateway {
     _stderr: BufReader<ChildStderr>,
 }
 
+/// What starts a gateway over the queues of a directory.
+fn command(dir: &TempDir, flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_slipring"));
+    command.args(["serve", "--listen", "127.0.0.1:0"]).args(flags);
+    command.env("SLIPRING_DIR", dir.path(""));
+    command
+}
+
 impl Gateway {
     fn start(dir: &TempDir, flags: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_slipring"));
-        command.args(["serve", "--listen", "127.0.0.1:0"]).args(flags);
-        command.env("SLIPRING_DIR", dir.path("")).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = command(dir, flags).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         stderr.read_line(&mut line).unwrap();

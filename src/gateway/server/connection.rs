@@ -47,15 +47,16 @@ pub(super) enum Fate {
 
 pub(super) struct Connection {
     pub(super) id: Id,
-    pub(super) address: IpAddr,
+    /// Where it comes from, unless it is of this machine by its nature.
+    pub(super) address: Option<IpAddr>,
     pub(super) wire: Wire,
     face: Face,
     armed: Option<Instant>,
 }
 
 impl Connection {
-    pub(super) fn new(id: Id, address: IpAddr, wire: Wire, world: &World) -> Self {
-        Self { id, address, wire, face: Face::Http(Box::new(Http::new(world))), armed: None }
+    pub(super) fn new(id: Id, address: Option<IpAddr>, wire: Wire, face: Face) -> Self {
+        Self { id, address, wire, face, armed: None }
     }
 
     /// Does what can be done now.

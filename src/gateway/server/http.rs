@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::connection::{Face, Id};
 use super::events::Events;
+use super::listen::Protocol;
 use super::metrics;
 use super::problem::Problem;
 use super::pull::Pull;
@@ -12,6 +13,12 @@ use super::wire::Wire;
 use super::world::World;
 use crate::gateway::http::{
     Body, CONTINUE, Cors, Event, Limits, Method, Parser, Reply, ReplyHead, Request,
+};
+
+/// HTTP, and what begins with it.
+pub(super) const HTTP: Protocol = Protocol {
+    greet: |_, world| Face::Http(Box::new(Http::new(world))),
+    refuse: |out| Reply::last().error(out, 503, "too many connections"),
 };
 
 /// What has to be known of a request when it is answered.

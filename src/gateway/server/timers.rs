@@ -10,8 +10,8 @@ use super::connection::Id;
 pub(super) enum Due {
     /// A connection's time may be over; it says so itself.
     Connection(Id),
-    /// Descriptors may be free again.
-    Accept,
+    /// Descriptors may be free again, to accept at a port.
+    Accept(usize),
     /// Who has not finished by now is cut off.
     Drain,
 }

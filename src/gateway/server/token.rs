@@ -2,31 +2,38 @@
 
 use mio::Token;
 
-pub(super) const LISTENER: Token = Token(0);
-pub(super) const SIGNALS: Token = Token(1);
+pub(super) const SIGNALS: Token = Token(usize::MAX);
+
+const KINDS: usize = 3;
 
 /// Who is meant by a number.
 pub(super) enum Whose {
-    Listener,
     Signals,
     Connection(usize),
     Group(usize),
+    Port(usize),
 }
 
 /// A connection: its socket, and its reader's descriptor if it has one.
 pub(super) fn connection(index: usize) -> Token {
-    Token(2 + 2 * index)
+    Token(KINDS * index)
 }
 
 pub(super) fn group(key: usize) -> Token {
-    Token(3 + 2 * key)
+    Token(KINDS * key + 1)
+}
+
+pub(super) fn port(index: usize) -> Token {
+    Token(KINDS * index + 2)
 }
 
 pub(super) fn whose(token: Token) -> Whose {
     match token {
-        LISTENER => Whose::Listener,
         SIGNALS => Whose::Signals,
-        Token(number) if number % 2 == 0 => Whose::Connection((number - 2) / 2),
-        Token(number) => Whose::Group((number - 3) / 2),
+        Token(number) => match number % KINDS {
+            0 => Whose::Connection(number / KINDS),
+            1 => Whose::Group(number / KINDS),
+            _ => Whose::Port(number / KINDS),
+        },
     }
 }

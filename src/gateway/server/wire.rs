@@ -1,14 +1,13 @@
 //! A client's socket, and what waits to be sent to it.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::Shutdown;
 use std::time::Instant;
 
-use mio::net::TcpStream;
+use super::listen::Socket;
 
 /// A socket with a bounded queue of bytes before it.
 pub(super) struct Wire {
-    socket: TcpStream,
+    pub(super) socket: Socket,
     out: Vec<u8>,
     /// Bytes of `out` that have been sent.
     sent: usize,
@@ -19,12 +18,8 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(socket: TcpStream, limit: usize) -> Self {
+    pub(super) fn new(socket: Socket, limit: usize) -> Self {
         Self { socket, out: Vec::new(), sent: 0, limit, progress: Instant::now(), broken: false }
-    }
-
-    pub(super) fn socket(&mut self) -> &mut TcpStream {
-        &mut self.socket
     }
 
     /// More may be written to the client.
@@ -106,7 +101,7 @@ impl Wire {
 
     /// Says that nothing else will be sent.
     pub(super) fn end(&self) {
-        let _ = self.socket.shutdown(Shutdown::Write);
+        self.socket.end();
     }
 }
 
