@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 pub use consumer::Consumer;
 pub use dead::DeadLetter;
+pub use filter::matches;
 pub use message::Message;
 pub use observer::{Observed, Observer};
 pub use options::{ConsumerOptions, QueueOptions, Start};

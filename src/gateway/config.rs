@@ -3,6 +3,10 @@
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+mod clients;
+
+pub use clients::Client;
+
 /// A gateway's settings. In a file each is `name = value`, in the environment `SLIPRING_NAME`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -12,8 +16,15 @@ pub struct Config {
     pub listen: String,
     /// The path of a Unix socket for the same, beside it; empty for none. Default empty.
     pub listen_unix: String,
+    /// The file with the certificates, PEM, the server's own first, with which `listen` is TLS; empty for none. Default empty.
+    pub certificate: String,
+    /// The file with the key of the certificate, PEM. Default empty.
+    pub key: String,
     /// What clients have to show; empty for no such demand. Default empty.
     pub token: String,
+    /// Who else may do what. In a file each is a table, `[[clients]]`. Default none.
+    #[serde(skip)]
+    pub clients: Vec<Client>,
     /// Listen beyond loopback without a token. Default false.
     pub insecure: bool,
     /// Origins whose pages may use this server, beside its own: `https://example.com`; `*` stands for all. Default none.
@@ -42,12 +53,27 @@ pub struct Config {
     pub drain_seconds: u64,
 }
 
+impl Config {
+    /// Whether it is TLS that is spoken at `listen`.
+    pub fn is_secure(&self) -> bool {
+        !self.certificate.is_empty()
+    }
+
+    /// Whether clients have to show a token.
+    pub fn asks_for_tokens(&self) -> bool {
+        !self.token.is_empty() || !self.clients.is_empty()
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:7117".into(),
             listen_unix: String::new(),
+            certificate: String::new(),
+            key: String::new(),
             token: String::new(),
+            clients: Vec::new(),
             insecure: false,
             origins: Vec::new(),
             hosts: Vec::new(),
@@ -83,7 +109,13 @@ pub struct Settings(Table);
 impl Settings {
     /// Takes what a TOML file says.
     pub fn file(&mut self, text: &str) -> Result<(), String> {
-        self.0.extend(text.parse::<Table>().map_err(|error| error.to_string())?);
+        // Not the error's own text: it quotes the line, and there may be a token in it.
+        let named = |error: toml::de::Error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map_or(0, |before| before.matches('\n').count()) + 1;
+            format!("line {line}: {}", error.message())
+        };
+        self.0.extend(text.parse::<Table>().map_err(named)?);
         Ok(())
     }
 
@@ -115,6 +147,7 @@ impl Settings {
                 Value::Array(items.map(|item| Value::String(item.into())).collect())
             }
             Some(_) => Value::Integer(text.parse().map_err(|_| format!("{name}: use a number"))?),
+            None if name == "clients" => return Err("clients: say it in the file".into()),
             None => {
                 let names: Vec<&str> = known.keys().map(String::as_str).collect();
                 return Err(format!("no setting {name:?}; there are {}", names.join(", ")));
@@ -125,8 +158,17 @@ impl Settings {
     }
 
     /// The settings, with defaults for what was not said.
-    pub fn finish(self) -> Result<Config, String> {
-        let config: Config = self.0.try_into().map_err(|error| format!("{error}"))?;
+    pub fn finish(mut self) -> Result<Config, String> {
+        let clients = self.0.remove("clients").map_or(Ok(Vec::new()), clients::parse)?;
+        if self.0.get("token").is_some_and(|token| !token.is_str()) {
+            return Err("token: use a text in quotes".into());
+        }
+        let mut config: Config = self.0.try_into().map_err(|error| format!("{error}"))?;
+        config.clients = clients;
+        clients::check(&config)?;
+        if config.certificate.is_empty() != config.key.is_empty() {
+            return Err("certificate, key: set both, or none".into());
+        }
         let above_zero = [
             ("payload", config.payload),
             ("head", config.head),

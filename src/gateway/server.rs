@@ -17,7 +17,9 @@ mod pull;
 mod query;
 mod queues;
 mod reader;
+mod reload;
 mod timers;
+mod tls;
 mod token;
 mod websocket;
 mod wire;
@@ -29,7 +31,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Registry};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
 
@@ -42,6 +44,7 @@ use leases::Leases;
 use listen::{Port, Protocol, Socket};
 use metrics::Counters;
 use queues::Queues;
+use reload::Reloader;
 use timers::{Due, Timers};
 use token::Whose;
 use wire::Wire;
@@ -59,7 +62,7 @@ const RETRY: Duration = Duration::from_millis(100);
 /// use slipring::gateway::{config::Config, server::Server};
 ///
 /// let mut server = Server::bind(Config::default())?;
-/// println!("listening on http://{}", server.local_addr());
+/// println!("listening on {}", server.url());
 /// server.run()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -70,6 +73,7 @@ pub struct Server {
     serial: u64,
     ports: Vec<Port>,
     local: SocketAddr,
+    reloader: Reloader,
     signals: Signals,
     /// Connections that have more to do than one turn.
     again: Vec<Id>,
@@ -79,23 +83,21 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens as the settings say, and takes SIGTERM and SIGINT from now on.
+    /// Listens as the settings say, and takes SIGTERM, SIGINT and SIGHUP from now on.
     pub fn bind(config: Config) -> io::Result<Self> {
         let address = listen::resolve("listen", &config.listen)?;
         let loopback = address.ip().is_loopback();
-        if !loopback && config.token.is_empty() && !config.insecure {
-            let text =
-                "anybody could come in: set a token, or say insecure, or listen on 127.0.0.1";
-            return Err(io::Error::new(ErrorKind::PermissionDenied, text));
-        }
+        reload::check_open(&config, loopback)?;
+        let identity = reload::identity(&config)?;
         let poll = Poll::new()?;
         let registry = poll.registry();
         let ports = open_ports(&config, address, registry)?;
         let local = ports.iter().find_map(Port::address).unwrap_or(address);
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         registry.register(&mut signals, token::SIGNALS, Interest::READABLE)?;
         let world = World {
             access: Access::new(&config, loopback),
+            identity,
             registry: registry.try_clone()?,
             queues: Queues::default(),
             groups: Groups::new(registry.try_clone()?),
@@ -103,7 +105,7 @@ impl Server {
             timers: Timers::default(),
             counters: Counters::default(),
             draining: false,
-            config,
+            config: config.clone(),
         };
         Ok(Self {
             connections: Slab::new(),
@@ -111,6 +113,7 @@ impl Server {
             serial: 0,
             ports,
             local,
+            reloader: Box::new(move || Ok(config.clone())),
             signals,
             again: Vec::new(),
             buffer: vec![0; BUFFER],
@@ -122,6 +125,12 @@ impl Server {
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// Where it listens, as clients call it.
+    pub fn url(&self) -> String {
+        let scheme = if self.world.identity.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.local)
     }
 
     /// Serves until a signal, and then until what has begun is finished. A second signal ends it at once, as [`ErrorKind::Interrupted`].
@@ -214,7 +223,9 @@ impl Server {
     fn accept(&mut self, index: usize) {
         while let Some(port) = self.ports.get(index) {
             match port.accept() {
-                Ok((socket, address)) => self.admit(socket, address, port.protocol),
+                Ok((socket, address)) => {
+                    self.admit(socket, address, (port.protocol, port.secure));
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 // The client has gone again.
                 Err(error)
@@ -231,7 +242,12 @@ impl Server {
     }
 
     /// Takes a connection in, within the limits.
-    fn admit(&mut self, mut socket: Socket, address: Option<IpAddr>, protocol: Protocol) {
+    fn admit(
+        &mut self,
+        mut socket: Socket,
+        address: Option<IpAddr>,
+        (protocol, secure): (Protocol, bool),
+    ) {
         let config = &self.world.config;
         let count = address.and_then(|address| self.addresses.get(&address)).copied().unwrap_or(0);
         let entry = self.connections.vacant_entry();
@@ -240,14 +256,19 @@ impl Server {
         let both = Interest::READABLE | Interest::WRITABLE;
         if full || self.poll.registry().register(socket.source(), wake, both).is_err() {
             self.world.counters.refused += 1;
-            let mut answer = Vec::new();
-            (protocol.refuse)(&mut answer);
-            let _ = io::Write::write(&mut socket, &answer);
+            if !secure {
+                let mut answer = Vec::new();
+                (protocol.refuse)(&mut answer);
+                let _ = io::Write::write(&mut socket, &answer);
+            }
             return;
         }
         self.serial += 1;
         let id = Id { index: entry.key(), serial: self.serial };
         let mut wire = Wire::new(socket, config.out_queue);
+        if let Some(identity) = self.world.identity.as_ref().filter(|_| secure) {
+            wire.secure(identity);
+        }
         let face = (protocol.greet)(&mut wire, &self.world);
         entry.insert(Connection::new(id, address, wire, face));
         if let Some(address) = address {
@@ -259,11 +280,15 @@ impl Server {
     }
 
     fn on_signal(&mut self) -> io::Result<()> {
-        for _ in 0..self.signals.pending().count() {
-            if self.world.draining {
-                return Err(io::Error::new(ErrorKind::Interrupted, "a second signal"));
+        let signals: Vec<_> = self.signals.pending().collect();
+        for signal in signals {
+            match signal {
+                SIGHUP => self.reload(),
+                _ if self.world.draining => {
+                    return Err(io::Error::new(ErrorKind::Interrupted, "a second signal"));
+                }
+                _ => self.drain(),
             }
-            self.drain();
         }
         Ok(())
     }
@@ -283,7 +308,7 @@ impl Server {
 
 /// Listens wherever the settings say.
 fn open_ports(config: &Config, address: SocketAddr, registry: &Registry) -> io::Result<Vec<Port>> {
-    let mut ports = vec![Port::tcp(address, HTTP)?];
+    let mut ports = vec![Port::tcp(address, HTTP, config.is_secure())?];
     if !config.listen_unix.is_empty() {
         ports.push(Port::unix(&config.listen_unix, HTTP)?);
     }

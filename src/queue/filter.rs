@@ -1,7 +1,12 @@
 //! Event filters: `*` is any run of bytes, `?` any one.
 
-/// Does the event's name match the pattern? Linear in the name for each `*`; no recursion.
-pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
+/// Does a name match a pattern, as in [`ConsumerOptions::filter`](crate::ConsumerOptions::filter)? `*` stands for any run of bytes, `?` for one.
+///
+/// ```
+/// assert!(slipring::matches(b"order.*", b"order.created"));
+/// ```
+// Linear in the name for each `*`; no recursion.
+pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     // Where the last star stood, and how much of the name it has swallowed.
     let mut star: Option<(usize, usize)> = None;

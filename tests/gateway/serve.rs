@@ -15,8 +15,12 @@ mod http;
 mod life;
 #[path = "serve/listen.rs"]
 mod listen;
+#[path = "serve/permissions.rs"]
+mod permissions;
 #[path = "serve/settings.rs"]
 mod settings;
+#[path = "serve/tls.rs"]
+mod tls;
 #[path = "serve/websocket.rs"]
 mod websocket;
 
@@ -42,7 +46,7 @@ struct Gateway {
     child: Child,
     address: SocketAddr,
     /// Kept open: what it says later goes there.
-    _stderr: BufReader<ChildStderr>,
+    stderr: BufReader<ChildStderr>,
 }
 
 /// What starts a gateway over the queues of a directory.
@@ -59,9 +63,10 @@ impl Gateway {
         let mut line = String::new();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         stderr.read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on http://");
+        let address = line.trim().strip_prefix("listening on http");
+        let address = address.and_then(|rest| rest.trim_start_matches('s').strip_prefix("://"));
         let address = address.unwrap_or_else(|| panic!("{line:?}")).parse().unwrap();
-        Self { child, address, _stderr: stderr }
+        Self { child, address, stderr }
     }
 
     fn signal(&self, name: &str) {
@@ -82,6 +87,13 @@ impl Gateway {
 
     fn client(&self) -> Client {
         Client::connect(self.address)
+    }
+
+    /// What it says next.
+    fn says(&mut self) -> String {
+        let mut line = String::new();
+        self.stderr.read_line(&mut line).unwrap();
+        line
     }
 
     /// KiB of memory that the process has.

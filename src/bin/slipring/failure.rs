@@ -24,6 +24,14 @@ impl Failure {
         Self::Said { code, text: text.to_string() }
     }
 
+    /// What is said.
+    pub fn into_text(self) -> String {
+        match self {
+            Self::ReaderGone => String::new(),
+            Self::Said { text, .. } => text,
+        }
+    }
+
     /// An error of reading or writing something that is no queue.
     pub fn io(error: &io::Error, what: impl Display) -> Self {
         Self::new(FAILURE, format_args!("{what}: {error}"))

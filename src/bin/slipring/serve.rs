@@ -1,7 +1,7 @@
 //! `slipring serve`.
 
 use crate::failure::{Done, FAILURE, Failure, USAGE};
-use slipring::gateway::config::Settings;
+use slipring::gateway::config::{Config, Settings};
 use slipring::gateway::server::Server;
 use std::path::PathBuf;
 
@@ -28,6 +28,14 @@ pub struct Serve {
 }
 
 pub fn run(args: Serve) -> Done {
+    let config = settings(&args)?;
+    let mut server = Server::bind(config).map_err(|error| Failure::new(FAILURE, error))?;
+    eprintln!("listening on {}", server.url());
+    server.reload_from(move || settings(&args).map_err(Failure::into_text));
+    server.run().map_err(|error| Failure::new(FAILURE, error))
+}
+
+fn settings(args: &Serve) -> Result<Config, Failure> {
     let usage = |error: String| Failure::new(USAGE, error);
     let mut settings = Settings::default();
     if let Some(path) = &args.config {
@@ -45,15 +53,12 @@ pub fn run(args: Serve) -> Done {
         settings.set("insecure", "true").map_err(usage)?;
     }
     for setting in &args.settings {
-        let (name, value) = setting
-            .split_once('=')
-            .ok_or_else(|| usage(format!("--set {setting}: use NAME=VALUE")))?;
+        let Some((name, value)) = setting.split_once('=') else {
+            return Err(usage(format!("--set {setting}: use NAME=VALUE")));
+        };
         settings.set(name, value).map_err(usage)?;
     }
-    let config = settings.finish().map_err(usage)?;
-    let mut server = Server::bind(config).map_err(|error| Failure::new(FAILURE, error))?;
-    eprintln!("listening on http://{}", server.local_addr());
-    server.run().map_err(|error| Failure::new(FAILURE, error))
+    settings.finish().map_err(usage)
 }
 
 fn read(path: &PathBuf) -> Result<String, Failure> {

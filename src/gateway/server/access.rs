@@ -1,16 +1,20 @@
-//! Who may come in.
+//! Who may come in, and do what.
 
 use std::hint::black_box;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use super::problem::Problem;
-use crate::gateway::config::Config;
+use crate::gateway::config::{Client, Config};
 use crate::gateway::http::{Cors, Origins, Request};
+use crate::matches;
 
 /// The rules of this server.
 pub(super) struct Access {
     pub(super) cors: Cors,
-    token: String,
+    clients: Vec<Rc<Client>>,
+    /// What those may do who show nothing, if that is allowed.
+    anybody: Option<Rc<Client>>,
     hosts: Vec<String>,
     /// Only known names are answered to. On loopback this keeps out pages that had their own name point here.
     checks_host: bool,
@@ -18,11 +22,25 @@ pub(super) struct Access {
 
 impl Access {
     pub(super) fn new(config: &Config, loopback: bool) -> Self {
+        let everything = vec!["*".to_owned()];
+        let all = Client {
+            token: config.token.clone(),
+            publish: everything.clone(),
+            subscribe: everything,
+            ..Client::default()
+        };
+        let mut clients: Vec<Rc<Client>> = config.clients.iter().cloned().map(Rc::new).collect();
+        let all = Rc::new(all);
+        if !config.token.is_empty() {
+            clients.push(Rc::clone(&all));
+        }
+        let anybody = (!config.asks_for_tokens()).then_some(all);
         let any = config.origins.iter().any(|origin| origin == "*");
         let origins = if any { Origins::Any } else { Origins::Listed(config.origins.clone()) };
         Self {
             cors: Cors { origins, credentials: false },
-            token: config.token.clone(),
+            clients,
+            anybody,
             hosts: config.hosts.clone(),
             checks_host: loopback || !config.hosts.is_empty(),
         }
@@ -42,20 +60,37 @@ impl Access {
         Ok(())
     }
 
-    /// Whether a request shows the token: in `Authorization`, or in the query, since pages can't set the former for event streams and WebSocket.
-    pub(super) fn check_token(&self, request: &Request) -> Result<(), Problem> {
+    /// What a request may do, by the token that it shows: in `Authorization`, or in the query, since pages can't set the former for event streams and WebSocket.
+    pub(super) fn grant(&self, request: &Request) -> Result<Grant, Problem> {
         let bearer = request.header("Authorization").and_then(|value| {
             let (scheme, token) = value.split_at_checked(7)?;
             scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
         });
-        let shown = match bearer {
-            Some(token) => token.to_vec(),
-            None => request.param("access_token").unwrap_or_default().as_bytes().to_vec(),
+        let grant = match bearer {
+            Some(token) => self.grant_for(token),
+            None => {
+                let token = request.param("access_token").unwrap_or_default();
+                self.grant_for(token.as_bytes())
+            }
         };
-        if self.token.is_empty() || equal(&shown, self.token.as_bytes()) {
-            return Ok(());
+        grant.ok_or_else(|| Problem::new(401, "a token is needed: Authorization: Bearer TOKEN"))
+    }
+
+    /// What the client of a token may do.
+    pub(super) fn grant_for(&self, token: &[u8]) -> Option<Grant> {
+        let mut found = self.anybody.as_ref();
+        // All are looked at, so that the time tells nothing.
+        for client in &self.clients {
+            if equal(token, client.token.as_bytes()) {
+                found = Some(client);
+            }
         }
-        Err(Problem::new(401, "a token is needed: Authorization: Bearer TOKEN"))
+        found.map(|client| Grant(Rc::clone(client)))
+    }
+
+    /// Whether a client may do now what it could when it came.
+    pub(super) fn still_grants(&self, grant: &Grant) -> bool {
+        self.clients.iter().chain(&self.anybody).any(|client| *client == grant.0)
     }
 
     fn knows(&self, host: &[u8]) -> bool {
@@ -71,6 +106,37 @@ impl Access {
             || name == "localhost"
             || name.ends_with(".localhost")
             || self.hosts.iter().any(|known| known.eq_ignore_ascii_case(&name))
+    }
+}
+
+/// What a client may do.
+#[derive(Clone)]
+pub(super) struct Grant(Rc<Client>);
+
+impl Grant {
+    /// Whether it may send to a queue.
+    pub(super) fn publish(&self, queue: &str) -> Result<(), Problem> {
+        self.allow(&self.0.publish, "send to", queue)
+    }
+
+    /// Whether it may receive from a queue.
+    pub(super) fn subscribe(&self, queue: &str) -> Result<(), Problem> {
+        self.allow(&self.0.subscribe, "receive from", queue)
+    }
+
+    /// Whether it may see the figures, which are of all queues.
+    pub(super) fn see_all(&self) -> Result<(), Problem> {
+        let all = self.0.subscribe.iter().any(|pattern| pattern == "*");
+        let refused = "only who may receive from all queues (*) may see this";
+        if all { Ok(()) } else { Err(Problem::new(403, refused)) }
+    }
+
+    fn allow(&self, patterns: &[String], what: &str, queue: &str) -> Result<(), Problem> {
+        if patterns.iter().any(|pattern| matches(pattern.as_bytes(), queue.as_bytes())) {
+            return Ok(());
+        }
+        let name = &self.0.name;
+        Err(Problem::new(403, format_args!("the client {name} may not {what} this queue")))
     }
 }
 

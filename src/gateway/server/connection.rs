@@ -1,5 +1,6 @@
 //! A connection: a socket, and the face that speaks over it.
 
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -129,7 +130,10 @@ impl Connection {
                 self.take(&mut buffer[..count], world);
                 Ok(true)
             }
-            Err(_) => Err(Ended),
+            Err(error) => {
+                world.counters.tls_failures += u64::from(error.kind() == ErrorKind::InvalidData);
+                Err(Ended)
+            }
         }
     }
 
@@ -204,7 +208,21 @@ impl Connection {
         self.drive(world, buffer)
     }
 
-    /// The gateway is about to end.
+    /// Permissions have changed: whose are others now has to come back with them.
+    pub(super) fn on_reload(&mut self, world: &mut World, buffer: &mut [u8]) -> Fate {
+        let grant = match &self.face {
+            Face::Http(http) => http.grant(),
+            Face::Events(events) => Some(&events.grant),
+            Face::WebSocket(socket) => Some(socket.grant()),
+            Face::Closing { .. } => None,
+        };
+        if grant.is_none_or(|grant| world.access.still_grants(grant)) {
+            return Fate::Stay;
+        }
+        self.drain(world, buffer)
+    }
+
+    /// The client is to come back later, perhaps to another gateway.
     pub(super) fn drain(&mut self, world: &mut World, buffer: &mut [u8]) -> Fate {
         match &mut self.face {
             Face::Http(http) if http.is_waiting() => {

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
+use super::access::Grant;
 use super::connection::Id;
 use super::http::Asked;
 use super::problem::Problem;
@@ -21,6 +22,7 @@ use crate::{Message, Queue, Start};
 pub(super) struct Events {
     reader: Reader,
     sink: Sink,
+    pub(super) grant: Grant,
     /// When something was last sent to it.
     pub(super) last: Instant,
 }
@@ -36,12 +38,13 @@ impl Events {
     /// Begins the stream.
     pub(super) fn open(
         request: &Request,
-        asked: &Asked,
+        (asked, grant): (&Asked, &Grant),
         queue: &str,
         id: Id,
         wire: &mut Wire,
         world: &mut World,
     ) -> Result<Self, Problem> {
+        grant.subscribe(queue)?;
         let queue = world.queues.get(queue)?;
         let last = request.header("Last-Event-ID").filter(|id| !id.is_empty());
         let resumed = last.map(|last| resume(&queue, last)).transpose()?;
@@ -61,7 +64,7 @@ impl Events {
             let data = json!({ "reason": "this is another queue of that name" }).to_string();
             sink.write(wire, named("missed", &data));
         }
-        Ok(Self { reader, sink, last: Instant::now() })
+        Ok(Self { reader, sink, grant: grant.clone(), last: Instant::now() })
     }
 
     /// Passes on what there is, while the socket has room. `None`: the stream is over.

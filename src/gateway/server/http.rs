@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::access::Grant;
 use super::connection::{Face, Id};
 use super::events::Events;
 use super::listen::Protocol;
@@ -129,6 +130,11 @@ impl Http {
     /// It waits for a message: nothing is read meanwhile.
     pub(super) fn is_waiting(&self) -> bool {
         self.pull.is_some()
+    }
+
+    /// What the client may do that waits.
+    pub(super) fn grant(&self) -> Option<&Grant> {
+        self.pull.as_ref().map(|pull| &pull.grant)
     }
 
     /// Nothing has come of the next request.
@@ -310,37 +316,55 @@ fn route(request: &Request, asked: Asked, id: Id, wire: &mut Wire, world: &mut W
     }
     let path = request.decoded_path();
     let parts: Vec<&str> = path.split('/').skip(1).collect();
-    if !matches!(parts[..], ["healthz"])
-        && let Err(problem) = world.access.check_token(request)
-    {
-        asked.refuse(world, wire.out(), &problem);
+    if let (Method::Get | Method::Head, ["healthz"]) = (request.method, &parts[..]) {
+        asked.begin(&world.access.cors, wire.out(), 200).body("text/plain", b"ok\n");
         return Answer::Done;
     }
-    let answer = match (request.method, &parts[..]) {
-        (Method::Get | Method::Head, ["healthz"]) => {
-            asked.begin(&world.access.cors, wire.out(), 200).body("text/plain", b"ok\n");
-            Ok(Answer::Done)
-        }
+    let answer = world
+        .access
+        .grant(request)
+        .and_then(|grant| answer(request, &parts, (&asked, &grant), id, wire, world));
+    answer.unwrap_or_else(|problem| {
+        asked.refuse(world, wire.out(), &problem);
+        Answer::Done
+    })
+}
+
+/// Answers to who may ask, or begins to.
+fn answer(
+    request: &Request,
+    path: &[&str],
+    (asked, grant): (&Asked, &Grant),
+    id: Id,
+    wire: &mut Wire,
+    world: &mut World,
+) -> Result<Answer, Problem> {
+    match (request.method, path) {
         (Method::Get | Method::Head, ["metrics"]) => {
+            grant.see_all()?;
             let text = metrics::text(&world.counters);
             let head = asked.begin(&world.access.cors, wire.out(), 200);
             head.body("text/plain; version=0.0.4", text.as_bytes());
             Ok(Answer::Done)
         }
-        (Method::Post, ["q", queue]) => publish(request, &asked, queue, world),
+        (Method::Post, ["q", queue]) => {
+            grant.publish(queue)?;
+            publish(request, asked, queue, world)
+        }
         (Method::Post, ["q", queue, how @ ("ack" | "retry" | "reject")]) => {
+            grant.subscribe(queue)?;
             let token = request.param("token").unwrap_or_default().into_owned();
             let task = Task::Settle { how: (*how).into(), token };
             world.queues.get(queue).map(|_| Post::begin(request, asked.clone(), task))
         }
         (Method::Get, ["q", queue]) => {
-            Pull::new(request, &asked, queue, id, world).map(Answer::Wait)
+            Pull::new(request, (asked, grant), queue, id, world).map(Answer::Wait)
         }
         (Method::Get, ["q", queue, "events"]) => {
-            Events::open(request, &asked, queue, id, wire, world)
+            Events::open(request, (asked, grant), queue, id, wire, world)
                 .map(|events| Answer::Become(Face::Events(Box::new(events))))
         }
-        (_, ["ws", queue]) => websocket::open(request, queue, id, wire, world)
+        (_, ["ws", queue]) => websocket::open(request, grant, queue, id, wire, world)
             .map(|socket| match socket {
                 Some(socket) => Face::WebSocket(Box::new(socket)),
                 None => Face::Closing { ended: None },
@@ -348,14 +372,10 @@ fn route(request: &Request, asked: Asked, id: Id, wire: &mut Wire, world: &mut W
             .map(Answer::Become),
         (_, path) => {
             world.counters.errors += 1;
-            refuse_path(path, &asked, wire, world);
+            refuse_path(path, asked, wire, world);
             Ok(Answer::Done)
         }
-    };
-    answer.unwrap_or_else(|problem| {
-        asked.refuse(world, wire.out(), &problem);
-        Answer::Done
-    })
+    }
 }
 
 fn publish(

@@ -27,6 +27,8 @@ pub(super) struct Protocol {
 pub(super) struct Port {
     listener: Listener,
     pub(super) protocol: Protocol,
+    /// It is TLS from the first byte on.
+    pub(super) secure: bool,
 }
 
 enum Listener {
@@ -36,11 +38,12 @@ enum Listener {
 }
 
 impl Port {
-    pub(super) fn tcp(address: SocketAddr, protocol: Protocol) -> io::Result<Self> {
+    pub(super) fn tcp(address: SocketAddr, protocol: Protocol, secure: bool) -> io::Result<Self> {
         let listener =
             StdListener::bind(address).map_err(|error| cannot(&address.to_string(), &error))?;
         listener.set_nonblocking(true)?;
-        Ok(Self { listener: Listener::Tcp(TcpListener::from_std(listener)), protocol })
+        let listener = Listener::Tcp(TcpListener::from_std(listener));
+        Ok(Self { listener, protocol, secure })
     }
 
     /// A socket with a name, for this user alone. A name that nobody listens at any more is taken over.
@@ -62,7 +65,8 @@ impl Port {
             Ok(listener)
         };
         let listener = bind().map_err(|error| cannot(path, &error))?;
-        Ok(Self { listener: Listener::Unix(listener, name.to_owned()), protocol })
+        let listener = Listener::Unix(listener, name.to_owned());
+        Ok(Self { listener, protocol, secure: false })
     }
 
     /// Lets clients that come wake the loop.

@@ -23,6 +23,10 @@ pub(super) struct Counters {
     pub(super) overruns: u64,
     /// Connections closed since nothing happened for too long.
     pub(super) timeouts: u64,
+    /// Connections on which something came that was not right as TLS.
+    pub(super) tls_failures: u64,
+    pub(super) reloads: u64,
+    pub(super) reload_failures: u64,
 }
 
 impl Counters {
@@ -40,6 +44,9 @@ impl Counters {
             ("ack_timeouts", "Messages not settled in time.", self.leases_over),
             ("overruns", "Readers told that they were overrun.", self.overruns),
             ("timeouts", "Connections closed over a time-out.", self.timeouts),
+            ("reloads", "Times that permissions and certificates were read anew.", self.reloads),
+            ("reload_failures", "Times that they could not be read.", self.reload_failures),
+            ("tls_failures", "Connections closed since what came was not TLS.", self.tls_failures),
         ] {
             let name = format!("slipring_gateway_{name}_total");
             family(text, &name, "counter", help);

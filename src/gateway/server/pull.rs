@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::access::Grant;
 use super::connection::Id;
 use super::groups::{Verdict, Wish};
 use super::http::Asked;
@@ -15,6 +16,7 @@ use crate::{DEFAULT_GROUP, RecvError};
 /// A client that waits for a message of a group.
 pub(super) struct Pull {
     pub(super) asked: Asked,
+    pub(super) grant: Grant,
     pub(super) group: usize,
     pub(super) id: Id,
     pub(super) until: Instant,
@@ -23,11 +25,12 @@ pub(super) struct Pull {
 impl Pull {
     pub(super) fn new(
         request: &Request,
-        asked: &Asked,
+        (asked, grant): (&Asked, &Grant),
         queue: &str,
         id: Id,
         world: &mut World,
     ) -> Result<Self, Problem> {
+        grant.subscribe(queue)?;
         let queue = world.queues.get(queue)?;
         let until = Instant::now() + query::wait(request)?;
         let filter = query::text(request, "event");
@@ -35,7 +38,7 @@ impl Pull {
         let start = query::start(request)?.unwrap_or_default();
         let wish = Wish { group: &group, start, filter: filter.as_deref() };
         let group = world.groups.join(&queue, &wish, id)?;
-        Ok(Self { asked: asked.clone(), group, id, until })
+        Ok(Self { asked: asked.clone(), grant: grant.clone(), group, id, until })
     }
 
     /// Answers with the next message, if there is one now.

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::access::Grant;
 use super::connection::Id;
 use super::groups::{Verdict, Wish};
 use super::problem::Problem;
@@ -38,6 +39,7 @@ pub(super) struct Socket {
 /// What it wants, and has.
 struct Talk {
     queue: String,
+    grant: Grant,
     source: Source,
     raw: bool,
 }
@@ -67,6 +69,7 @@ struct Command {
 /// Makes a request a WebSocket; `None` if it was answered otherwise.
 pub(super) fn open(
     request: &Request,
+    grant: &Grant,
     name: &str,
     id: Id,
     wire: &mut Wire,
@@ -85,6 +88,7 @@ pub(super) fn open(
         Some("raw") => true,
         Some(_) => return Err(Problem::new(400, "format: use json or raw")),
     };
+    grant.subscribe(name)?;
     let queue = world.queues.get(name)?;
     let start = query::start(request)?;
     let filter = query::text(request, "event");
@@ -110,7 +114,7 @@ pub(super) fn open(
     let limits = Limits { message: world.config.payload, ..Limits::default() };
     Ok(Some(Socket {
         codec: Codec::new(limits),
-        talk: Talk { queue: name.into(), source, raw },
+        talk: Talk { queue: name.into(), grant: grant.clone(), source, raw },
         heard: Instant::now(),
         pinged: false,
         closing: None,
@@ -158,9 +162,13 @@ impl Socket {
         self.closing = Some(Instant::now());
     }
 
-    /// The gateway is about to end.
+    /// The client is to come back later.
     pub(super) fn go_away(&mut self) {
-        self.close(code::GOING_AWAY, "the gateway ends");
+        self.close(code::GOING_AWAY, "come back");
+    }
+
+    pub(super) fn grant(&self) -> &Grant {
+        &self.talk.grant
     }
 
     pub(super) fn deadline(&self, world: &World) -> Instant {
@@ -285,7 +293,8 @@ impl Talk {
     }
 
     fn publish(&self, event: &str, payload: &[u8], world: &mut World) -> Value {
-        match world.queues.publish(&self.queue, event, payload) {
+        let allowed = self.grant.publish(&self.queue);
+        match allowed.and_then(|()| world.queues.publish(&self.queue, event, payload)) {
             Ok(position) => {
                 world.counters.published += 1;
                 json!({ "sent": position })

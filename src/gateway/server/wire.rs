@@ -4,10 +4,12 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::time::Instant;
 
 use super::listen::Socket;
+use super::tls::{Identity, Tls};
 
 /// A socket with a bounded queue of bytes before it.
 pub(super) struct Wire {
     pub(super) socket: Socket,
+    tls: Option<Tls>,
     out: Vec<u8>,
     /// Bytes of `out` that have been sent.
     sent: usize,
@@ -19,7 +21,16 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(socket: Socket, limit: usize) -> Self {
-        Self { socket, out: Vec::new(), sent: 0, limit, progress: Instant::now(), broken: false }
+        let progress = Instant::now();
+        Self { socket, tls: None, out: Vec::new(), sent: 0, limit, progress, broken: false }
+    }
+
+    /// From here on it is TLS.
+    pub(super) fn secure(&mut self, identity: &Identity) {
+        match Tls::new(identity) {
+            Ok(tls) => self.tls = Some(tls),
+            Err(_) => self.broken = true,
+        }
     }
 
     /// More may be written to the client.
@@ -28,7 +39,7 @@ impl Wire {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.out.is_empty()
+        self.out.is_empty() && !self.tls.as_ref().is_some_and(Tls::has_output)
     }
 
     /// Where what is to be sent is appended.
@@ -41,6 +52,11 @@ impl Wire {
 
     /// Sends what waits and then a payload from where it lies; only what the socket does not take is copied.
     pub(super) fn send(&mut self, payload: &[u8]) {
+        if self.tls.is_some() {
+            self.out().extend_from_slice(payload);
+            self.broken |= self.flush().is_err();
+            return;
+        }
         let waiting = self.out.len() - self.sent;
         let mut taken = 0;
         if !self.broken {
@@ -60,20 +76,32 @@ impl Wire {
 
     /// Sends what the socket takes now.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        while self.sent < self.out.len() && !self.broken {
-            match self.socket.write(&self.out[self.sent..]) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => {
-                    self.sent += count;
-                    self.progress = Instant::now();
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            }
+        while !self.broken && self.write()? {
+            self.progress = Instant::now();
         }
         self.forget_sent();
         if self.broken { Err(ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    }
+
+    /// Sends some of what waits; `false`: nothing went.
+    fn write(&mut self) -> io::Result<bool> {
+        let waiting = &self.out[self.sent..];
+        if let Some(tls) = &mut self.tls {
+            self.sent += tls.take(waiting)?;
+            return tls.send(&mut self.socket);
+        }
+        if waiting.is_empty() {
+            return Ok(false);
+        }
+        match self.socket.write(waiting) {
+            Ok(0) => Err(ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                self.sent += count;
+                Ok(true)
+            }
+            Err(error) if is_passing(&error) => Ok(error.kind() == ErrorKind::Interrupted),
+            Err(error) => Err(error),
+        }
     }
 
     fn forget_sent(&mut self) {
@@ -90,7 +118,11 @@ impl Wire {
     /// Reads what has come; `None` if there is nothing now.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         loop {
-            match self.socket.read(buffer) {
+            let read = match &mut self.tls {
+                Some(tls) => tls.read(&mut self.socket, buffer),
+                None => self.socket.read(buffer),
+            };
+            match read {
                 Ok(count) => return Ok(Some(count)),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
@@ -100,7 +132,12 @@ impl Wire {
     }
 
     /// Says that nothing else will be sent.
-    pub(super) fn end(&self) {
+    pub(super) fn end(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.end();
+            // What it does not take now, nobody reads.
+            let _ = tls.send(&mut self.socket);
+        }
         self.socket.end();
     }
 }

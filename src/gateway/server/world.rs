@@ -11,11 +11,14 @@ use super::metrics::Counters;
 use super::problem::Problem;
 use super::queues::Queues;
 use super::timers::Timers;
+use super::tls::Identity;
 use crate::gateway::config::Config;
 
 pub(super) struct World {
     pub(super) config: Config,
     pub(super) access: Access,
+    /// With it ports speak TLS.
+    pub(super) identity: Option<Identity>,
     pub(super) registry: Registry,
     pub(super) queues: Queues,
     pub(super) groups: Groups,

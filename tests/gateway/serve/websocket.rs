@@ -6,19 +6,23 @@ use serde_json::{Value, json};
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message, WebSocket};
 
-use super::{LIMIT, Place};
+use super::{Gateway, LIMIT, Place};
 
-struct Socket(WebSocket<TcpStream>);
+pub struct Socket(WebSocket<TcpStream>);
 
 impl Socket {
-    fn open(place: &Place, target: &str) -> Self {
-        let stream = TcpStream::connect(place.gateway.address).unwrap();
+    pub fn open(place: &Place, target: &str) -> Self {
+        Self::of(&place.gateway, target)
+    }
+
+    pub fn of(gateway: &Gateway, target: &str) -> Self {
+        let stream = TcpStream::connect(gateway.address).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         let url = format!("ws://localhost{target}");
         Self(tungstenite::client(url, stream).unwrap().0)
     }
 
-    fn say(&mut self, value: Value) {
+    pub fn say(&mut self, value: Value) {
         self.0.send(Message::text(value.to_string())).unwrap();
     }
 
@@ -32,12 +36,12 @@ impl Socket {
         }
     }
 
-    fn hear(&mut self) -> Value {
+    pub fn hear(&mut self) -> Value {
         serde_json::from_str(self.next().to_text().unwrap()).unwrap()
     }
 
     /// The code that the server closes with.
-    fn closing(&mut self) -> CloseCode {
+    pub fn closing(&mut self) -> CloseCode {
         loop {
             if let Message::Close(Some(frame)) = self.next() {
                 return frame.code;
