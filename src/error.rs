@@ -118,6 +118,8 @@ pub enum SendError {
     },
     /// The event name is longer than 255 bytes.
     EventTooLong,
+    /// An id has 1 to 255 bytes.
+    InvalidId,
     /// The queue's file is damaged.
     Corrupt,
     /// The handle was made before a `fork`.
@@ -228,7 +230,7 @@ impl SendError {
             Self::Timeout => Status::Timeout,
             Self::Closed => Status::Closed,
             Self::TooLarge { .. } => Status::TooLarge,
-            Self::EventTooLong => Status::Invalid,
+            Self::EventTooLong | Self::InvalidId => Status::Invalid,
             Self::Corrupt => Status::Corrupt,
             Self::Forked => Status::Forked,
         }
@@ -343,6 +345,7 @@ impl fmt::Display for SendError {
                 )
             }
             Self::EventTooLong => f.write_str("an event name has at most 255 bytes"),
+            Self::InvalidId => f.write_str("an id has 1 to 255 bytes"),
             Self::Corrupt => f.write_str(CORRUPT),
             Self::Forked => f.write_str(FORKED),
         }

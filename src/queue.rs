@@ -4,6 +4,7 @@ mod consumer;
 mod create;
 mod dead;
 mod filter;
+mod id;
 mod inflight;
 mod join;
 mod lossy;

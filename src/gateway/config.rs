@@ -43,6 +43,8 @@ pub struct Config {
     pub connections_per_address: usize,
     /// Messages that a WebSocket client may hold without an ack. Default 16.
     pub window: usize,
+    /// Ids of messages that are remembered of each queue, so that none of them is sent twice. Default 65536.
+    pub ids: usize,
     /// Seconds after which a message that was pulled and not settled goes back. Default 30.
     pub ack_seconds: u64,
     /// Seconds that a request's head may take. Default 10.
@@ -83,6 +85,7 @@ impl Default for Config {
             connections: 1000,
             connections_per_address: 256,
             window: 16,
+            ids: 65536,
             ack_seconds: 30,
             handshake_seconds: 10,
             idle_seconds: 60,
@@ -176,6 +179,7 @@ impl Settings {
             ("connections", config.connections),
             ("connections_per_address", config.connections_per_address),
             ("window", config.window),
+            ("ids", config.ids),
         ];
         match above_zero.iter().find(|(_, value)| *value == 0) {
             Some((name, _)) => Err(format!("{name}: use a number above 0")),

@@ -9,6 +9,7 @@ mod connection;
 mod events;
 mod groups;
 mod http;
+mod ids;
 mod leases;
 mod listen;
 mod metrics;
@@ -99,7 +100,7 @@ impl Server {
             access: Access::new(&config, loopback),
             identity,
             registry: registry.try_clone()?,
-            queues: Queues::default(),
+            queues: Queues::new(config.ids),
             groups: Groups::new(registry.try_clone()?),
             leases: Leases::new(Duration::from_secs(config.ack_seconds)),
             timers: Timers::default(),

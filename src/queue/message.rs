@@ -77,8 +77,11 @@ impl<'c> Message<'c> {
 
     /// For a message of a dead-letter queue: where it comes from and why.
     pub fn dead_letter(&self) -> Option<DeadLetter> {
-        let start = |extent: Extent| extent.len() + extent.event();
-        DeadLetter::parse(self.part(|extent| (start(extent), extent.trailer())))
+        DeadLetter::parse(self.trailer())
+    }
+
+    pub(super) fn trailer(&self) -> &[u8] {
+        self.part(|extent| (extent.len() + extent.event(), extent.trailer()))
     }
 
     /// Done. When this returns `Ok` no crash of anybody brings the message back.

@@ -28,6 +28,8 @@ pub struct Observed {
     pub event: Option<String>,
     /// The message's position.
     pub position: u64,
+    /// The id that it was sent with.
+    pub id: Option<Vec<u8>>,
     /// For a message of a dead-letter queue: where it comes from and why.
     pub dead_letter: Option<super::DeadLetter>,
 }
@@ -122,6 +124,11 @@ impl Observer {
         self.recv_timeout(Duration::MAX)
     }
 
+    /// Where it looks next: behind the last message, or the padding behind that.
+    pub fn position(&self) -> u64 {
+        self.cursor
+    }
+
     /// The queue's figures.
     pub fn stats(&self) -> QueueStats {
         QueueStats::of(&self.shared)
@@ -130,6 +137,7 @@ impl Observer {
     fn observed(&self, position: u64, extent: Extent) -> Observed {
         let part = |from: usize, len: usize| self.buffer.get(from..from + len).unwrap_or(&[]);
         let event = part(extent.len(), extent.event());
+        let trailer = part(extent.len() + extent.event(), extent.trailer());
         Observed {
             payload: part(0, extent.len()).to_vec(),
             event: std::str::from_utf8(event)
@@ -137,10 +145,8 @@ impl Observer {
                 .filter(|event| !event.is_empty())
                 .map(str::to_owned),
             position,
-            dead_letter: super::DeadLetter::parse(part(
-                extent.len() + extent.event(),
-                extent.trailer(),
-            )),
+            id: super::id::parse(trailer).map(<[u8]>::to_vec),
+            dead_letter: super::DeadLetter::parse(trailer),
         }
     }
 }

@@ -15,6 +15,8 @@ mod http;
 mod life;
 #[path = "serve/listen.rs"]
 mod listen;
+#[path = "serve/once.rs"]
+mod once;
 #[path = "serve/permissions.rs"]
 mod permissions;
 #[path = "serve/settings.rs"]

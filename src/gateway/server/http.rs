@@ -9,6 +9,7 @@ use super::listen::Protocol;
 use super::metrics;
 use super::problem::Problem;
 use super::pull::Pull;
+use super::queues::Sent;
 use super::websocket;
 use super::wire::Wire;
 use super::world::World;
@@ -66,7 +67,7 @@ impl Asked {
 
 /// What a POST is for.
 enum Task {
-    Publish { queue: String, event: String },
+    Publish { queue: String, id: Option<String>, event: String },
     Settle { how: String, token: String },
 }
 
@@ -77,7 +78,7 @@ struct Post {
     length: Body,
     body: Vec<u8>,
     /// It has been done already, from where the body lay.
-    done: Option<Result<u64, Problem>>,
+    done: Option<Result<Sent, Problem>>,
 }
 
 /// What follows a request.
@@ -268,8 +269,10 @@ impl Post {
     /// Takes a piece of the body. A message that came whole goes into the ring from where it lies.
     fn take(&mut self, bytes: &[u8], world: &mut World) {
         match &self.task {
-            Task::Publish { queue, event } if self.length == Body::Length(bytes.len() as u64) => {
-                self.done = Some(world.queues.publish(queue, event, bytes));
+            Task::Publish { queue, id, event }
+                if self.length == Body::Length(bytes.len() as u64) =>
+            {
+                self.done = Some(world.publish(queue, id.as_deref(), event, bytes));
             }
             _ => self.body.extend_from_slice(bytes),
         }
@@ -282,12 +285,14 @@ impl Post {
             asked.reply = asked.reply.close();
         }
         let done = match task {
-            Task::Publish { queue, event } => {
-                let sent = done.unwrap_or_else(|| world.queues.publish(&queue, &event, &body));
-                sent.map(|position| {
-                    world.counters.published += 1;
-                    let text = format!("{{\"position\":{position}}}");
-                    let head = asked.begin(&world.access.cors, wire.out(), 201);
+            Task::Publish { queue, id, event } => {
+                let sent =
+                    done.unwrap_or_else(|| world.publish(&queue, id.as_deref(), &event, &body));
+                sent.map(|Sent { position, duplicate }| {
+                    let (status, also) =
+                        if duplicate { (200, ",\"duplicate\":true") } else { (201, "") };
+                    let text = format!("{{\"position\":{position}{also}}}");
+                    let head = asked.begin(&world.access.cors, wire.out(), status);
                     head.body("application/json", text.as_bytes());
                 })
             }
@@ -387,7 +392,9 @@ fn publish(
     // Before the body is asked for.
     world.queues.get(queue)?;
     let event = request.param("event").unwrap_or_default().into_owned();
-    let task = Task::Publish { queue: queue.into(), event };
+    let id = request.header("Idempotency-Key").map(<[u8]>::to_vec).map(String::from_utf8);
+    let id = id.transpose().map_err(|_| Problem::new(400, "Idempotency-Key: use UTF-8"))?;
+    let task = Task::Publish { queue: queue.into(), id, event };
     Ok(Post::begin(request, asked.clone(), task))
 }
 

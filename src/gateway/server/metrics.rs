@@ -15,6 +15,8 @@ pub(super) struct Counters {
     /// Requests that were answered with an error.
     pub(super) errors: u64,
     pub(super) published: u64,
+    /// Messages that had been sent before.
+    pub(super) duplicates: u64,
     pub(super) delivered: u64,
     pub(super) settled: u64,
     /// Messages that went back since nobody settled them in time.
@@ -39,6 +41,7 @@ impl Counters {
             ("requests", "Requests.", self.requests),
             ("errors", "Requests answered with an error.", self.errors),
             ("published", "Messages published by clients.", self.published),
+            ("duplicates", "Messages that had been published before.", self.duplicates),
             ("delivered", "Messages sent to clients.", self.delivered),
             ("settled", "Messages acked, retried or rejected by clients.", self.settled),
             ("ack_timeouts", "Messages not settled in time.", self.leases_over),

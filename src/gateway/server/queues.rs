@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use super::ids::{self, Ids};
 use super::problem::Problem;
 use crate::{Producer, Queue};
 
@@ -12,14 +13,31 @@ const FRESH: Duration = Duration::from_millis(500);
 struct Open {
     queue: Queue,
     producer: Option<Producer>,
+    /// Once a message with an id was sent.
+    ids: Option<Ids>,
     checked: Instant,
 }
 
 /// Open queues by name.
-#[derive(Default)]
-pub(super) struct Queues(HashMap<String, Open>);
+pub(super) struct Queues {
+    all: HashMap<String, Open>,
+    /// Ids that are remembered of each.
+    ids: usize,
+}
+
+/// What has become of a message with an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sent {
+    pub(super) position: u64,
+    /// It had been sent before; nothing was sent now.
+    pub(super) duplicate: bool,
+}
 
 impl Queues {
+    pub(super) fn new(ids: usize) -> Self {
+        Self { all: HashMap::new(), ids }
+    }
+
     /// The queue of a name. Paths are names to the library, and not to clients.
     pub(super) fn get(&mut self, name: &str) -> Result<Queue, Problem> {
         self.open(name).map(|open| open.queue.clone())
@@ -32,11 +50,7 @@ impl Queues {
         event: &str,
         payload: &[u8],
     ) -> Result<u64, Problem> {
-        let open = self.open(name)?;
-        let producer = match &mut open.producer {
-            Some(producer) => producer,
-            none => none.insert(open.queue.producer()?),
-        };
+        let producer = self.producer(name)?;
         let sent = if event.is_empty() {
             producer.try_send(payload)
         } else {
@@ -45,15 +59,50 @@ impl Queues {
         Ok(sent?)
     }
 
+    /// Sends a message unless one with its id was sent before.
+    pub(super) fn publish_once(
+        &mut self,
+        name: &str,
+        id: &str,
+        event: &str,
+        payload: &[u8],
+    ) -> Result<Sent, Problem> {
+        ids::check(id)?;
+        // First, since that repairs what a gateway that was killed has left.
+        self.producer(name)?;
+        let limit = self.ids;
+        let open = self.open(name)?;
+        let known = match &mut open.ids {
+            Some(ids) => ids,
+            none => none.insert(Ids::read(&open.queue, limit)?),
+        };
+        if let Some(position) = known.position(id) {
+            return Ok(Sent { position, duplicate: true });
+        }
+        let producer = open.producer.as_mut().ok_or_else(no_queue)?;
+        let position = producer.try_send_with_id(id.as_bytes(), event, payload)?;
+        known.add(id, position);
+        Ok(Sent { position, duplicate: false })
+    }
+
+    /// What sends to the queue of a name.
+    pub(super) fn producer(&mut self, name: &str) -> Result<&mut Producer, Problem> {
+        let open = self.open(name)?;
+        match &mut open.producer {
+            Some(producer) => Ok(producer),
+            none => Ok(none.insert(open.queue.producer()?)),
+        }
+    }
+
     fn open(&mut self, name: &str) -> Result<&mut Open, Problem> {
         if name.contains('/') {
             return Err(Problem::new(404, "a queue's name has no slash here"));
         }
-        let fresh = self.0.get(name).is_some_and(|open| open.checked.elapsed() < FRESH);
+        let fresh = self.all.get(name).is_some_and(|open| open.checked.elapsed() < FRESH);
         if !fresh {
             self.look_again(name)?;
         }
-        self.0.get_mut(name).ok_or_else(|| Problem::new(404, "no such queue"))
+        self.all.get_mut(name).ok_or_else(no_queue)
     }
 
     /// The name may stand for another queue by now, or for none.
@@ -61,15 +110,21 @@ impl Queues {
         let queue = match Queue::open(name) {
             Ok(queue) => queue,
             Err(error) => {
-                self.0.remove(name);
+                self.all.remove(name);
                 return Err(error.into());
             }
         };
         let checked = Instant::now();
-        match self.0.get_mut(name).filter(|open| open.queue.id() == queue.id()) {
+        match self.all.get_mut(name).filter(|open| open.queue.id() == queue.id()) {
             Some(open) => open.checked = checked,
-            None => drop(self.0.insert(name.into(), Open { queue, producer: None, checked })),
+            None => drop(
+                self.all.insert(name.into(), Open { queue, producer: None, ids: None, checked }),
+            ),
         }
         Ok(())
     }
+}
+
+fn no_queue() -> Problem {
+    Problem::new(404, "no such queue")
 }

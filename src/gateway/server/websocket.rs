@@ -13,6 +13,7 @@ use super::connection::Id;
 use super::groups::{Verdict, Wish};
 use super::problem::Problem;
 use super::query;
+use super::queues::Sent;
 use super::reader::{Next, Reader};
 use super::token;
 use super::wire::Wire;
@@ -62,6 +63,7 @@ struct Command {
     reject: Option<u64>,
     reason: Option<String>,
     send: Option<Value>,
+    id: Option<String>,
     event: Option<String>,
     encoding: Option<String>,
 }
@@ -128,7 +130,7 @@ impl Socket {
         while let Some(event) = self.codec.next(&mut input) {
             let reply = match event {
                 Event::Text(text) => self.talk.on_text(text, world),
-                Event::Binary(bytes) => Some(self.talk.publish("", bytes, world)),
+                Event::Binary(bytes) => Some(self.talk.publish(None, "", bytes, world)),
                 _ => None,
             };
             if let Some(reply) = reply.filter(|_| self.codec.is_open()) {
@@ -263,10 +265,11 @@ impl Talk {
                 let reason = reason.as_deref().unwrap_or("rejected over WebSocket");
                 self.settle(*position, Verdict::Reject(reason), world)
             }
-            Command { send: Some(payload), event, encoding, .. } => {
+            Command { send: Some(payload), id, event, encoding, .. } => {
                 let event = event.as_deref().unwrap_or_default();
+                let id = id.as_deref();
                 return Some(match decode(payload, encoding.as_deref()) {
-                    Ok(payload) => self.publish(event, &payload, world),
+                    Ok(payload) => self.publish(id, event, &payload, world),
                     Err(problem) => failure(&problem),
                 });
             }
@@ -292,13 +295,13 @@ impl Talk {
         }
     }
 
-    fn publish(&self, event: &str, payload: &[u8], world: &mut World) -> Value {
+    fn publish(&self, id: Option<&str>, event: &str, payload: &[u8], world: &mut World) -> Value {
         let allowed = self.grant.publish(&self.queue);
-        match allowed.and_then(|()| world.queues.publish(&self.queue, event, payload)) {
-            Ok(position) => {
-                world.counters.published += 1;
-                json!({ "sent": position })
+        match allowed.and_then(|()| world.publish(&self.queue, id, event, payload)) {
+            Ok(Sent { position, duplicate: true }) => {
+                json!({ "sent": position, "duplicate": true })
             }
+            Ok(Sent { position, .. }) => json!({ "sent": position }),
             Err(problem) => failure(&problem),
         }
     }

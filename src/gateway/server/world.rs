@@ -9,7 +9,7 @@ use super::groups::{Groups, Verdict};
 use super::leases::Leases;
 use super::metrics::Counters;
 use super::problem::Problem;
-use super::queues::Queues;
+use super::queues::{Queues, Sent};
 use super::timers::Timers;
 use super::tls::Identity;
 use crate::gateway::config::Config;
@@ -36,6 +36,29 @@ impl World {
 
     pub(super) fn idle_time(&self) -> Duration {
         Duration::from_secs(self.config.idle_seconds)
+    }
+
+    /// Sends a client's message; once, if it has an id.
+    pub(super) fn publish(
+        &mut self,
+        queue: &str,
+        id: Option<&str>,
+        event: &str,
+        payload: &[u8],
+    ) -> Result<Sent, Problem> {
+        let sent = match id {
+            Some(id) => self.queues.publish_once(queue, id, event, payload)?,
+            None => {
+                Sent { position: self.queues.publish(queue, event, payload)?, duplicate: false }
+            }
+        };
+        let counter = if sent.duplicate {
+            &mut self.counters.duplicates
+        } else {
+            &mut self.counters.published
+        };
+        *counter += 1;
+        Ok(sent)
     }
 
     /// Settles a message that was pulled.
