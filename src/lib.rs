@@ -66,5 +66,5 @@ pub use error::{AckError, JoinError, OpenError, RecvError, SendError, Status};
 pub use queue::{
     Consumer, ConsumerOptions, DEFAULT_GROUP, DeadLetter, GroupStats, MemberStats, Message,
     Observed, Observer, Producer, Queue, QueueOptions, QueueStats, Recovered, Reservation,
-    RoleStats, Start, matches,
+    RoleStats, Start, event_matches,
 };

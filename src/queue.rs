@@ -18,12 +18,13 @@ mod settle;
 mod shared;
 mod stats;
 
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 pub use consumer::Consumer;
 pub use dead::DeadLetter;
-pub use filter::matches;
+pub use filter::event_matches;
 pub use message::Message;
 pub use observer::{Observed, Observer};
 pub use options::{ConsumerOptions, QueueOptions, Start};
@@ -31,6 +32,7 @@ pub use producer::{Producer, Reservation};
 pub use stats::{GroupStats, MemberStats, QueueStats, RoleStats};
 
 use crate::error::JoinError;
+use crate::sync::{Acquire, Relaxed};
 use shared::Shared;
 
 /// The group that [`QueueOptions::create`] makes with a queue, unless it is to be a pure topic.
@@ -172,6 +174,15 @@ impl Queue {
     /// Was it opened before a `fork`, and are we the child? Then everything but dropping it says `Forked`.
     pub fn is_forked(&self) -> bool {
         self.shared.forked()
+    }
+
+    /// The positions that can be read: from the oldest, up to the one that the next message will have (or the padding before it). Unlike
+    /// [`Queue::stats`] it counts nothing.
+    pub fn bounds(&self) -> Range<u64> {
+        let ring = self.shared.ring();
+        let earliest = ring.control.gate.load(Acquire);
+        let latest = ring.frontier().unwrap_or_else(|| ring.control.tail.load(Relaxed));
+        earliest..latest.max(earliest)
     }
 
     /// Bytes of payload that the ring holds.

@@ -3,7 +3,7 @@
 mod common;
 
 use common::TempDir;
-use slipring::{Queue, RecvError};
+use slipring::{Queue, RecvError, Start};
 
 #[test]
 fn lossy_readers_and_observers_are_told_what_they_missed() {
@@ -60,4 +60,41 @@ fn batches_hide_no_gap() {
         }
     }
     sender.join().unwrap();
+}
+
+/// A client's position may be anything: the observer goes on at the next message, and is told what is gone.
+#[test]
+fn observers_go_on_anywhere() {
+    let dir = TempDir::new();
+    let options = Queue::options().capacity(1 << 14).topic(true);
+    let queue = options.create(&dir.path("q")).unwrap();
+    assert_eq!(queue.bounds(), 0..0);
+    let mut tx = queue.producer().unwrap();
+    // Of one block to ten, several laps, padding at the ends of laps.
+    let sent: Vec<u64> =
+        (0..300).map(|n: usize| tx.send(&vec![n as u8; n * 37 % 640]).unwrap()).collect();
+    let bounds = queue.bounds();
+    let there: Vec<u64> = sent.into_iter().filter(|at| bounds.contains(at)).collect();
+    assert!(bounds.start > 0 && there.len() > 10);
+    let mut observer = queue.observe().unwrap();
+    for wanted in bounds.clone() {
+        observer.seek(Start::Position(wanted)).unwrap();
+        let next = there.iter().find(|at| **at >= wanted).copied();
+        let seen = observer.try_recv();
+        assert_eq!(seen.as_ref().ok().map(|message| message.position), next, "{wanted}");
+        // To where it would go on it can come back.
+        let place = observer.position();
+        let after = observer.try_recv();
+        observer.seek(Start::Position(place)).unwrap();
+        assert_eq!(observer.try_recv(), after);
+    }
+    for beyond in [bounds.end, bounds.end + 1, u64::MAX] {
+        observer.seek(Start::Position(beyond)).unwrap();
+        assert_eq!((observer.position(), observer.try_recv()), (bounds.end, Err(RecvError::Empty)));
+    }
+    for gone in [0, bounds.start - 1] {
+        let lagged = Err(RecvError::Lagged { missed: bounds.start - gone });
+        assert_eq!(observer.seek(Start::Position(gone)), lagged);
+        assert_eq!(observer.try_recv().unwrap().position, there[0]);
+    }
 }

@@ -1,12 +1,20 @@
 //! Event filters: `*` is any run of bytes, `?` any one.
 
-/// Does a name match a pattern, as in [`ConsumerOptions::filter`](crate::ConsumerOptions::filter)? `*` stands for any run of bytes, `?` for one.
+/// Does an event's name match a filter, as consumers' filters do? `*` is any run of bytes, `?` any one. For those who read for many: an observer, say, has no
+/// filter of its own.
 ///
 /// ```
-/// assert!(slipring::matches(b"order.*", b"order.created"));
+/// use slipring::event_matches;
+///
+/// assert!(event_matches("order.*", "order.created"));
+/// assert!(!event_matches("order.*", "user.created"));
 /// ```
-// Linear in the name for each `*`; no recursion.
-pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
+pub fn event_matches(filter: &str, event: &str) -> bool {
+    matches(filter.as_bytes(), event.as_bytes())
+}
+
+/// Does the event's name match the pattern? Linear in the name for each `*`; no recursion.
+pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     // Where the last star stood, and how much of the name it has swallowed.
     let mut star: Option<(usize, usize)> = None;

@@ -226,8 +226,8 @@ fn clear_claims(ring: &Ring, group: usize, start: u64) -> Result<(), JoinError> 
     Ok(())
 }
 
-/// The message boundary at which a new group starts.
-fn starting_point(ring: &Ring, start: Start) -> Result<u64, JoinError> {
+/// The message boundary at which a new group starts, or an observer goes on.
+pub(super) fn starting_point(ring: &Ring, start: Start) -> Result<u64, JoinError> {
     let gate = || ring.control.gate.load(crate::sync::Acquire);
     match start {
         Start::Earliest => Ok(gate()),

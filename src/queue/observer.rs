@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::join::starting_point;
 use super::lossy::{Look, look};
 use super::shared::{Patience, Shared};
 use super::stats::QueueStats;
 use super::{Queue, Start};
-use crate::error::{OpenError, RecvError};
+use crate::error::{JoinError, OpenError, RecvError};
 use crate::layout::{Extent, IDLE};
+use crate::ring::Span;
 use crate::sync::Acquire;
 
 /// Reads along, read-only: takes no row, holds nobody up, and may be overrun. One thread at a time uses it.
@@ -48,18 +50,44 @@ impl Observer {
         Self { shared, cursor, buffer: Vec::new() }
     }
 
-    /// Goes to a start: the oldest message still there (where an observer begins), the end, or a position, which must be a message's.
+    /// Goes to a start: the oldest message still there (where an observer begins), the end, or a position, which may be anybody's guess: the
+    /// observer goes on with the first message that begins there or later.
     ///
     /// # Errors
-    /// [`Corrupt`](RecvError::Corrupt).
+    /// [`Lagged`](RecvError::Lagged): that has been overwritten from there on, and the observer is at the oldest message. [`Corrupt`](RecvError::Corrupt).
     pub fn seek(&mut self, start: Start) -> Result<(), RecvError> {
-        let ring = self.shared.ring();
-        self.cursor = match start {
-            Start::Earliest => ring.control.gate.load(Acquire),
-            Start::Latest => ring.frontier().ok_or(RecvError::Corrupt)?,
-            Start::Position(position) => position,
-        };
+        match self.place_of(start) {
+            Ok(place) => self.cursor = place,
+            Err(JoinError::Lagged { earliest }) => {
+                let Start::Position(wanted) = start else { return Err(RecvError::Corrupt) };
+                self.cursor = earliest;
+                return Err(RecvError::Lagged { missed: earliest.saturating_sub(wanted) });
+            }
+            Err(_) => return Err(RecvError::Corrupt),
+        }
         Ok(())
+    }
+
+    /// The message boundary of a start.
+    fn place_of(&self, start: Start) -> Result<u64, JoinError> {
+        let ring = self.shared.ring();
+        // Who comes back to where he was needs no walk over all that is there.
+        if let Start::Position(wanted) = start {
+            let known = match ring.span(wanted) {
+                Span::Message { .. } => Some(wanted),
+                Span::Open => ring.frontier().filter(|end| *end <= wanted),
+                _ => None,
+            };
+            if let Some(place) = known.filter(|_| ring.control.gate.load(Acquire) <= wanted) {
+                return Ok(place);
+            }
+        }
+        starting_point(ring, start)
+    }
+
+    /// Where it will go on: to be given to [`Observer::seek`] later, or by another process.
+    pub fn position(&self) -> u64 {
+        self.cursor
     }
 
     /// The next message if there is one now.
@@ -122,11 +150,6 @@ impl Observer {
     /// [`Corrupt`](RecvError::Corrupt) and [`Forked`](RecvError::Forked): this handle is of no use any more.
     pub fn recv(&mut self) -> Result<Observed, RecvError> {
         self.recv_timeout(Duration::MAX)
-    }
-
-    /// Where it looks next: behind the last message, or the padding behind that.
-    pub fn position(&self) -> u64 {
-        self.cursor
     }
 
     /// The queue's figures.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::problem::Problem;
 use crate::gateway::config::{Client, Config};
 use crate::gateway::http::{Cors, Origins, Request};
-use crate::matches;
+use crate::event_matches;
 
 /// The rules of this server.
 pub(super) struct Access {
@@ -132,7 +132,7 @@ impl Grant {
     }
 
     fn allow(&self, patterns: &[String], what: &str, queue: &str) -> Result<(), Problem> {
-        if patterns.iter().any(|pattern| matches(pattern.as_bytes(), queue.as_bytes())) {
+        if patterns.iter().any(|pattern| event_matches(pattern, queue)) {
             return Ok(());
         }
         let name = &self.0.name;
