@@ -84,7 +84,8 @@ fn observers_go_on_anywhere() {
         assert_eq!(seen.as_ref().ok().map(|message| message.position), next, "{wanted}");
         // To where it would go on it can come back.
         let place = observer.position();
-        let after = observer.try_recv();
+        let after = observer.clone().try_recv();
+        assert_eq!(observer.try_recv(), after);
         observer.seek(Start::Position(place)).unwrap();
         assert_eq!(observer.try_recv(), after);
     }

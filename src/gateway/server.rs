@@ -7,6 +7,8 @@
 mod access;
 mod connection;
 mod events;
+mod feed;
+mod follower;
 mod groups;
 mod http;
 mod ids;
@@ -17,7 +19,6 @@ mod problem;
 mod pull;
 mod query;
 mod queues;
-mod reader;
 mod reload;
 mod timers;
 mod tls;
@@ -39,6 +40,7 @@ use slab::Slab;
 use super::config::Config;
 use access::Access;
 use connection::{Connection, Fate, Id};
+use feed::{Client, Feeds};
 use groups::Groups;
 use http::HTTP;
 use leases::Leases;
@@ -78,6 +80,8 @@ pub struct Server {
     signals: Signals,
     /// Connections that have more to do than one turn.
     again: Vec<Id>,
+    /// Feeds, likewise.
+    fed: Vec<usize>,
     buffer: Vec<u8>,
     world: World,
     poll: Poll,
@@ -99,9 +103,9 @@ impl Server {
         let world = World {
             access: Access::new(&config, loopback),
             identity,
-            registry: registry.try_clone()?,
             queues: Queues::new(config.ids),
             groups: Groups::new(registry.try_clone()?),
+            feeds: Feeds::new(registry.try_clone()?),
             leases: Leases::new(Duration::from_secs(config.ack_seconds)),
             timers: Timers::default(),
             counters: Counters::default(),
@@ -117,6 +121,7 @@ impl Server {
             reloader: Box::new(move || Ok(config.clone())),
             signals,
             again: Vec::new(),
+            fed: Vec::new(),
             buffer: vec![0; BUFFER],
             world,
             poll,
@@ -138,8 +143,8 @@ impl Server {
     pub fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         while !(self.world.draining && self.connections.is_empty()) {
-            let timeout =
-                if self.again.is_empty() { self.world.idle() } else { Some(Duration::ZERO) };
+            let idle = self.again.is_empty() && self.fed.is_empty();
+            let timeout = if idle { self.world.idle() } else { Some(Duration::ZERO) };
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 _ => {}
@@ -149,10 +154,14 @@ impl Server {
                     Whose::Signals => self.on_signal()?,
                     Whose::Group(key) => self.on_group(key),
                     Whose::Port(index) => self.accept(index),
+                    Whose::Feed(key) => self.fed.push(key),
                     Whose::Connection(index) => {
                         self.on_connection(index, event.is_read_closed() || event.is_error());
                     }
                 }
+            }
+            for key in std::mem::take(&mut self.fed) {
+                self.on_feed(key);
             }
             for id in std::mem::take(&mut self.again) {
                 self.drive(id);
@@ -188,6 +197,24 @@ impl Server {
     fn on_group(&mut self, key: usize) {
         for id in self.world.groups.clients(key) {
             self.drive(id);
+        }
+    }
+
+    /// There may be messages for those who follow a feed.
+    fn on_feed(&mut self, key: usize) {
+        let mut batch = self.world.feeds.read(key);
+        if batch.more && !self.fed.contains(&key) {
+            self.fed.push(key);
+        }
+        if batch.messages.is_empty() && !batch.broken {
+            return;
+        }
+        for client in self.world.feeds.live(key) {
+            match client {
+                Client::Connection(id) => {
+                    self.with(id, |connection, world, _| connection.offer(&mut batch, world));
+                }
+            }
         }
     }
 

@@ -174,6 +174,13 @@ impl Observer {
     }
 }
 
+impl Clone for Observer {
+    /// Another one at the same place.
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), cursor: self.cursor, buffer: Vec::new() }
+    }
+}
+
 impl std::fmt::Debug for Observer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Observer")

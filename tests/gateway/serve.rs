@@ -9,6 +9,8 @@ mod access;
 mod bad;
 #[path = "serve/events.rs"]
 mod events;
+#[path = "serve/feed.rs"]
+mod feed;
 #[path = "serve/http.rs"]
 mod http;
 #[path = "serve/life.rs"]

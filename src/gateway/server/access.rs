@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::problem::Problem;
+use crate::event_matches;
 use crate::gateway::config::{Client, Config};
 use crate::gateway::http::{Cors, Origins, Request};
-use crate::event_matches;
 
 /// The rules of this server.
 pub(super) struct Access {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::events::Events;
+use super::feed::Batch;
 use super::http::{Http, Step};
 use super::timers::Due;
 use super::websocket::Socket;
@@ -77,6 +78,21 @@ impl Connection {
             }
         }
         Fate::Again
+    }
+
+    /// Passes on what is new in the queue that it follows.
+    pub(super) fn offer(&mut self, batch: &mut Batch, world: &mut World) -> Fate {
+        let behind = match &mut self.face {
+            Face::Events(events) => events.offer(batch, &mut self.wire, world),
+            Face::WebSocket(socket) => socket.offer(batch, &mut self.wire, world),
+            Face::Http(_) | Face::Closing { .. } => return Fate::Stay,
+        };
+        if self.wire.flush().is_err() {
+            return Fate::Gone;
+        }
+        self.arm(world);
+        // The socket may have taken all by now; then nothing else would wake it.
+        if behind { Fate::Again } else { Fate::Stay }
     }
 
     /// Passes on what the queues have for it.
@@ -195,7 +211,9 @@ impl Connection {
             let goes_on = match &mut self.face {
                 Face::Http(http) => http.on_deadline(&mut self.wire, world),
                 Face::Events(events) => {
-                    events.beat(&mut self.wire);
+                    if self.wire.is_empty() {
+                        events.beat(&mut self.wire);
+                    }
                     true
                 }
                 Face::WebSocket(socket) => socket.on_deadline(&mut self.wire, world),
@@ -252,7 +270,8 @@ impl Connection {
         match &mut self.face {
             Face::Http(http) => http.leave(world),
             Face::WebSocket(socket) => socket.leave(self.id, world),
-            Face::Events(_) | Face::Closing { .. } => {}
+            Face::Events(events) => events.leave(world),
+            Face::Closing { .. } => {}
         }
     }
 
@@ -273,7 +292,8 @@ impl Connection {
             // Who has no room needs no sign of life.
             at = if matches!(self.face, Face::Events(_)) { stuck } else { at.min(stuck) };
         }
-        if self.armed != Some(at) {
+        // One that comes too early is set anew then.
+        if self.armed.is_none_or(|armed| at < armed) {
             if let Some(before) = self.armed.replace(at) {
                 world.timers.cancel(before, Due::Connection(self.id));
             }

@@ -4,7 +4,7 @@ use mio::Token;
 
 pub(super) const SIGNALS: Token = Token(usize::MAX);
 
-const KINDS: usize = 3;
+const KINDS: usize = 4;
 
 /// Who is meant by a number.
 pub(super) enum Whose {
@@ -12,9 +12,9 @@ pub(super) enum Whose {
     Connection(usize),
     Group(usize),
     Port(usize),
+    Feed(usize),
 }
 
-/// A connection: its socket, and its reader's descriptor if it has one.
 pub(super) fn connection(index: usize) -> Token {
     Token(KINDS * index)
 }
@@ -27,13 +27,18 @@ pub(super) fn port(index: usize) -> Token {
     Token(KINDS * index + 2)
 }
 
+pub(super) fn feed(key: usize) -> Token {
+    Token(KINDS * key + 3)
+}
+
 pub(super) fn whose(token: Token) -> Whose {
     match token {
         SIGNALS => Whose::Signals,
         Token(number) => match number % KINDS {
             0 => Whose::Connection(number / KINDS),
             1 => Whose::Group(number / KINDS),
-            _ => Whose::Port(number / KINDS),
+            2 => Whose::Port(number / KINDS),
+            _ => Whose::Feed(number / KINDS),
         },
     }
 }

@@ -10,19 +10,19 @@ use serde_json::{Value, json};
 
 use super::access::Grant;
 use super::connection::Id;
+use super::feed::{Batch, Format, Fresh};
+use super::follower::{Follower, Next, Place};
 use super::groups::{Verdict, Wish};
 use super::problem::Problem;
 use super::query;
 use super::queues::Sent;
-use super::reader::{Next, Reader};
-use super::token;
 use super::wire::Wire;
 use super::world::World;
 use crate::gateway::http::Request;
 use crate::gateway::websocket::{
-    Connection as Codec, Event, Handshake, Limits, Opcode, code, header, write_frame,
+    Connection as Codec, Event, Handshake, Limits, Opcode, code, write_frame,
 };
-use crate::{Message, RecvError, Start};
+use crate::{RecvError, Start};
 
 /// So long a client may take to answer to a Close.
 const LINGER: Duration = Duration::from_secs(2);
@@ -51,7 +51,9 @@ enum Source {
         key: usize,
         held: BTreeSet<u64>,
     },
-    Reader(Box<Reader>),
+    Follower(Follower),
+    /// It gets nothing more.
+    None,
 }
 
 /// What a client says in a text message: one of `ack`, `retry`, `reject` and `send`.
@@ -107,9 +109,9 @@ pub(super) fn open(
             Source::Group { key: world.groups.join(&queue, &wish, id)?, held: BTreeSet::new() }
         }
         None => {
-            let wake = (&world.registry, token::connection(id.index));
-            let start = start.unwrap_or(Start::Latest);
-            Source::Reader(Box::new(Reader::open(&queue, start, filter.as_deref(), wake)?))
+            let place = Place::Start(start.unwrap_or(Start::Latest));
+            let (feeds, filter) = (&mut world.feeds, filter.into());
+            Source::Follower(Follower::open(feeds, &queue, place, filter, id.into())?)
         }
     };
     handshake.accept(None, wire.out());
@@ -137,6 +139,18 @@ impl Socket {
                 write_frame(wire.out(), Opcode::Text, reply.to_string().as_bytes());
             }
         }
+    }
+
+    /// Passes on what is new. Whether it is behind now.
+    pub(super) fn offer(&mut self, batch: &mut Batch, wire: &mut Wire, world: &mut World) -> bool {
+        let raw = self.talk.raw;
+        let Source::Follower(follower) = &mut self.talk.source else { return false };
+        let encoded = match raw {
+            true => batch.encoded(&Format::Raw, write_raw),
+            false => batch.encoded(&Format::Json, |message, out| write_json(out, message, None)),
+        };
+        world.counters.delivered += follower.share(batch, &encoded, &mut world.feeds, wire);
+        follower.is_behind()
     }
 
     /// Passes on what there is, while the socket has room. `None`: the connection is over.
@@ -197,12 +211,17 @@ impl Socket {
 
     /// Gives back what the client holds.
     pub(super) fn leave(&mut self, id: Id, world: &mut World) {
-        if let Source::Group { key, held } = &mut self.talk.source {
-            for position in std::mem::take(held) {
-                let _ = world.groups.settle(*key, position, Verdict::Retry);
+        match &mut self.talk.source {
+            Source::Group { key, held } => {
+                for position in std::mem::take(held) {
+                    let _ = world.groups.settle(*key, position, Verdict::Retry);
+                }
+                world.groups.leave(*key, id);
             }
-            world.groups.leave(*key, id);
+            Source::Follower(follower) => follower.leave(&mut world.feeds),
+            Source::None => return,
         }
+        self.talk.source = Source::None;
     }
 }
 
@@ -223,31 +242,31 @@ impl Talk {
                 Ok(position) => {
                     held.insert(position);
                     if let Some(message) = world.groups.message(*key, position) {
-                        write_json(wire, message, Some(message.deliveries()));
+                        let deliveries = Some(message.deliveries());
+                        write_json(wire.out(), &message.into(), deliveries);
                     }
                 }
                 Err(RecvError::Empty) => return Ok(false),
                 Err(RecvError::Closed) => return Err(closed()),
                 Err(error) => return Err(failed(error.to_string())),
             },
-            Source::Reader(reader) => {
-                match reader.next().map_err(|problem| failed(problem.reason))? {
-                    Next::Message(message) if self.raw => {
-                        let payload = message.payload();
-                        wire.out().extend_from_slice(&header(Opcode::Binary, payload.len()));
-                        wire.send(payload);
-                    }
-                    Next::Message(message) => write_json(wire, &message, None),
+            Source::Follower(follower) => {
+                let next = follower.pull(&mut world.feeds);
+                match next.map_err(|problem| failed(problem.reason))? {
+                    Next::Message(message) if self.raw => write_raw(&message, wire.out()),
+                    Next::Message(message) => write_json(wire.out(), &message, None),
                     Next::Missed(missed) => {
                         world.counters.overruns += 1;
                         let text = json!({ "missed": { "from": missed.from, "to": missed.to } });
                         write_frame(wire.out(), Opcode::Text, text.to_string().as_bytes());
                         return Ok(true);
                     }
-                    Next::Empty => return Ok(false),
+                    Next::More => return Ok(true),
+                    Next::Live => return Ok(false),
                     Next::Closed => return Err(closed()),
                 }
             }
+            Source::None => return Ok(false),
         }
         world.counters.delivered += 1;
         Ok(true)
@@ -323,20 +342,24 @@ fn decode(payload: &Value, encoding: Option<&str>) -> Result<Vec<u8>, Problem> {
     }
 }
 
-fn write_json(wire: &mut Wire, message: &Message, deliveries: Option<u32>) {
-    let payload = message.payload();
+fn write_raw(message: &Fresh, out: &mut Vec<u8>) {
+    write_frame(out, Opcode::Binary, &message.payload);
+}
+
+fn write_json(out: &mut Vec<u8>, message: &Fresh, deliveries: Option<u32>) {
+    let payload = &message.payload;
     let (encoding, payload) = match std::str::from_utf8(payload) {
         Ok(text) => ("utf-8", text.into()),
         Err(_) => ("base64", STANDARD.encode(payload)),
     };
     let mut text = json!({
-        "position": message.position(),
-        "event": message.event(),
+        "position": message.position,
+        "event": message.event,
         "encoding": encoding,
         "payload": payload,
     });
     if let Some(deliveries) = deliveries {
         text["deliveries"] = deliveries.into();
     }
-    write_frame(wire.out(), Opcode::Text, text.to_string().as_bytes());
+    write_frame(out, Opcode::Text, text.to_string().as_bytes());
 }

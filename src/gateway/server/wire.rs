@@ -1,17 +1,43 @@
 //! A client's socket, and what waits to be sent to it.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::listen::Socket;
 use super::tls::{Identity, Tls};
 
+/// Pieces that go out with one call.
+const SLICES: usize = 64;
+
+/// A piece of what waits.
+enum Part {
+    Own(Vec<u8>),
+    /// A range of what many clients are sent.
+    Shared(Arc<[u8]>, Range<usize>),
+}
+
+impl Part {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Shared(bytes, range) => &bytes[range.clone()],
+        }
+    }
+}
+
 /// A socket with a bounded queue of bytes before it.
 pub(super) struct Wire {
     pub(super) socket: Socket,
     tls: Option<Tls>,
+    /// What goes out before `out`.
+    parts: VecDeque<Part>,
+    /// Bytes of the parts.
+    queued: usize,
     out: Vec<u8>,
-    /// Bytes of `out` that have been sent.
+    /// Bytes that have been sent of the first of all that.
     sent: usize,
     limit: usize,
     /// When bytes last went out, or began to wait.
@@ -21,8 +47,17 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(socket: Socket, limit: usize) -> Self {
-        let progress = Instant::now();
-        Self { socket, tls: None, out: Vec::new(), sent: 0, limit, progress, broken: false }
+        Self {
+            socket,
+            tls: None,
+            parts: VecDeque::new(),
+            queued: 0,
+            out: Vec::new(),
+            sent: 0,
+            limit,
+            progress: Instant::now(),
+            broken: false,
+        }
     }
 
     /// From here on it is TLS.
@@ -33,21 +68,45 @@ impl Wire {
         }
     }
 
+    /// Bytes that may still be written to the client; the last message may be longer.
+    pub(super) fn room(&self) -> usize {
+        self.limit.saturating_sub(self.queued + self.out.len() - self.sent)
+    }
+
     /// More may be written to the client.
     pub(super) fn has_room(&self) -> bool {
-        self.out.len() - self.sent < self.limit
+        self.room() > 0
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.out.is_empty() && !self.tls.as_ref().is_some_and(Tls::has_output)
+        self.nothing_waits() && !self.tls.as_ref().is_some_and(Tls::has_output)
+    }
+
+    fn nothing_waits(&self) -> bool {
+        self.parts.is_empty() && self.out.is_empty()
     }
 
     /// Where what is to be sent is appended.
     pub(super) fn out(&mut self) -> &mut Vec<u8> {
-        if self.out.is_empty() {
+        if self.nothing_waits() {
             self.progress = Instant::now();
         }
         &mut self.out
+    }
+
+    /// Appends what others are sent, too.
+    pub(super) fn share(&mut self, bytes: &Arc<[u8]>, range: Range<usize>) {
+        // A small piece would keep the whole in memory.
+        if range.len() <= bytes.len() / 2 {
+            return self.out().extend_from_slice(&bytes[range]);
+        }
+        let own = std::mem::take(self.out());
+        if !own.is_empty() {
+            self.queued += own.len();
+            self.parts.push_back(Part::Own(own));
+        }
+        self.queued += range.len();
+        self.parts.push_back(Part::Shared(Arc::clone(bytes), range));
     }
 
     /// Sends what waits and then a payload from where it lies; only what the socket does not take is copied.
@@ -57,62 +116,91 @@ impl Wire {
             self.broken |= self.flush().is_err();
             return;
         }
-        let waiting = self.out.len() - self.sent;
-        let mut taken = 0;
-        if !self.broken {
-            let parts = [IoSlice::new(&self.out[self.sent..]), IoSlice::new(payload)];
-            match self.socket.write_vectored(&parts) {
-                Ok(count) => taken = count,
-                Err(error) if is_passing(&error) => {}
-                Err(_) => self.broken = true,
-            }
-        }
+        let taken = if self.broken { Ok(0) } else { self.write(payload) };
+        let taken = taken.unwrap_or_else(|error| {
+            self.broken = !is_passing(&error);
+            0
+        });
         self.progress = Instant::now();
-        self.sent += taken.min(waiting);
-        let rest = &payload[taken.saturating_sub(waiting)..];
-        self.out.extend_from_slice(rest);
-        self.forget_sent();
+        self.out.extend_from_slice(&payload[taken..]);
     }
 
     /// Sends what the socket takes now.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        while !self.broken && self.write()? {
+        while !self.broken && self.push()? {
             self.progress = Instant::now();
         }
-        self.forget_sent();
         if self.broken { Err(ErrorKind::BrokenPipe.into()) } else { Ok(()) }
     }
 
     /// Sends some of what waits; `false`: nothing went.
-    fn write(&mut self) -> io::Result<bool> {
-        let waiting = &self.out[self.sent..];
-        if let Some(tls) = &mut self.tls {
-            self.sent += tls.take(waiting)?;
-            return tls.send(&mut self.socket);
+    fn push(&mut self) -> io::Result<bool> {
+        if self.tls.is_some() {
+            return self.push_encrypted();
         }
-        if waiting.is_empty() {
+        if self.nothing_waits() {
             return Ok(false);
         }
-        match self.socket.write(waiting) {
-            Ok(0) => Err(ErrorKind::WriteZero.into()),
-            Ok(count) => {
-                self.sent += count;
-                Ok(true)
-            }
+        match self.write(&[]) {
+            Ok(_) => Ok(true),
             Err(error) if is_passing(&error) => Ok(error.kind() == ErrorKind::Interrupted),
             Err(error) => Err(error),
         }
     }
 
-    fn forget_sent(&mut self) {
-        if self.sent == self.out.len() {
+    fn push_encrypted(&mut self) -> io::Result<bool> {
+        while let Some(tls) = &mut self.tls {
+            let first = self.parts.front().map_or(self.out.as_slice(), Part::bytes);
+            let taken = tls.take(&first[self.sent..])?;
+            if taken == 0 {
+                return tls.send(&mut self.socket);
+            }
+            self.forget(taken);
+        }
+        Ok(false)
+    }
+
+    /// Sends once, what waits and then what is behind it; returns how much of the latter.
+    fn write(&mut self, behind: &[u8]) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut count = 0;
+        let rest = [self.out.as_slice(), behind];
+        let pieces = self.parts.iter().map(Part::bytes).chain(rest).filter(|one| !one.is_empty());
+        for (slice, bytes) in slices.iter_mut().zip(pieces) {
+            *slice = IoSlice::new(if count == 0 { &bytes[self.sent..] } else { bytes });
+            count += 1;
+        }
+        match self.socket.write_vectored(&slices[..count]) {
+            Ok(0) if count > 0 => Err(ErrorKind::WriteZero.into()),
+            Ok(written) => Ok(self.forget(written)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets go of bytes that have been sent; returns how many there were more than those that waited.
+    fn forget(&mut self, written: usize) -> usize {
+        self.sent += written;
+        while let Some(first) = self.parts.front() {
+            let length = first.bytes().len();
+            if self.sent < length {
+                return 0;
+            }
+            self.sent -= length;
+            self.queued -= length;
+            self.parts.pop_front();
+        }
+        if self.sent >= self.out.len() {
+            let more = self.sent - self.out.len();
             // The memory is not kept: most clients are idle.
             self.out = Vec::new();
             self.sent = 0;
-        } else if self.sent >= self.limit {
+            return more;
+        }
+        if self.sent >= self.limit {
             self.out.drain(..self.sent);
             self.sent = 0;
         }
+        0
     }
 
     /// Reads what has come; `None` if there is nothing now.

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use mio::Registry;
-
 use super::access::Access;
+use super::feed::Feeds;
 use super::groups::{Groups, Verdict};
 use super::leases::Leases;
 use super::metrics::Counters;
@@ -19,9 +18,9 @@ pub(super) struct World {
     pub(super) access: Access,
     /// With it ports speak TLS.
     pub(super) identity: Option<Identity>,
-    pub(super) registry: Registry,
     pub(super) queues: Queues,
     pub(super) groups: Groups,
+    pub(super) feeds: Feeds,
     pub(super) leases: Leases,
     pub(super) timers: Timers,
     pub(super) counters: Counters,

@@ -27,7 +27,7 @@ impl Socket {
     }
 
     /// The next message that is no ping.
-    fn next(&mut self) -> Message {
+    pub(super) fn next(&mut self) -> Message {
         loop {
             match self.0.read().unwrap() {
                 Message::Ping(_) | Message::Pong(_) => {}
