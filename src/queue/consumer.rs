@@ -188,11 +188,8 @@ impl Consumer {
             Kind::Lossy => self.reader.cursor(),
             _ => self.group.floor(),
         };
-        super::stats::count_messages(
-            ring,
-            from,
-            Some(self.reader.group()).filter(|_| self.reader.kind() == Kind::Named),
-        )
+        let group = Some(self.reader.group()).filter(|_| self.reader.kind() == Kind::Named);
+        super::stats::count_messages(ring, from, group, u64::MAX).0
     }
 
     /// The group's name; `None` for an anonymous or lossy reader.

@@ -13,6 +13,9 @@ use crate::layout::{Extent, IDLE};
 use crate::ring::Span;
 use crate::sync::Acquire;
 
+/// Blocks that are looked at to find the latest messages.
+const FAR: u64 = 1 << 16;
+
 /// Reads along, read-only: takes no row, holds nobody up, and may be overrun. One thread at a time uses it.
 pub struct Observer {
     shared: Arc<Shared>,
@@ -90,6 +93,33 @@ impl Observer {
         self.cursor
     }
 
+    /// Goes to the latest messages: as many, or fewer if they are not there any more or begin further back than 65,536 blocks.
+    pub fn rewind(&mut self, messages: usize) -> Result<(), RecvError> {
+        let ring = self.shared.ring();
+        let gate = ring.control.gate.load(Acquire);
+        let end = ring.frontier().ok_or(RecvError::Corrupt)?;
+        // Blocks within a message still have the stamps of earlier laps; so what ends where the one behind it begins is a message.
+        let (mut at, mut first, mut found) = (end, end, 0);
+        while found < messages && at > gate.max(end.saturating_sub(FAR)) {
+            at -= 1;
+            let (blocks, counts) = match ring.span(at) {
+                Span::Message { blocks, .. } => (blocks, 1),
+                Span::Pad { blocks } => (blocks, 0),
+                // What lies in an unfinished batch is not there yet.
+                Span::Claimed { blocks, .. } if at.wrapping_add(blocks) >= first => {
+                    (first, found) = (at, 0);
+                    continue;
+                }
+                _ => continue,
+            };
+            if at.wrapping_add(blocks) == first {
+                (first, found) = (at, found + counts);
+            }
+        }
+        self.cursor = first;
+        Ok(())
+    }
+
     /// The next message if there is one now.
     ///
     /// # Errors
@@ -154,7 +184,12 @@ impl Observer {
 
     /// The queue's figures.
     pub fn stats(&self) -> QueueStats {
-        QueueStats::of(&self.shared)
+        QueueStats::of(&self.shared, u64::MAX)
+    }
+
+    /// The queue's figures at a bounded cost: see [`Queue::stats_within`].
+    pub fn stats_within(&self, messages: u64) -> QueueStats {
+        QueueStats::of(&self.shared, messages)
     }
 
     fn observed(&self, position: u64, extent: Extent) -> Observed {

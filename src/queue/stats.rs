@@ -68,6 +68,8 @@ pub struct GroupStats {
     pub floor: u64,
     /// Messages not acked yet; for a lossy reader 0.
     pub lag: u64,
+    /// The lag was not counted to the end, but estimated from the bytes: see [`Queue::stats_within`].
+    pub estimated: bool,
     /// Bytes of the ring not acked yet.
     pub lag_bytes: u64,
     /// Messages given back by their consumers.
@@ -118,19 +120,25 @@ pub enum RoleStats {
 impl Queue {
     /// The queue's figures.
     pub fn stats(&self) -> QueueStats {
-        QueueStats::of(&self.shared)
+        QueueStats::of(&self.shared, u64::MAX)
+    }
+
+    /// The queue's figures at a bounded cost: at most so many messages are counted for each group, and the lag of one that has more is estimated.
+    pub fn stats_within(&self, messages: u64) -> QueueStats {
+        QueueStats::of(&self.shared, messages)
     }
 }
 
 impl QueueStats {
-    pub(crate) fn of(shared: &Shared) -> Self {
+    pub(crate) fn of(shared: &Shared, most: u64) -> Self {
         let ring = shared.ring();
         let geometry = &ring.geometry;
         let [low, high] = shared.header.id;
         let latest = ring.frontier().unwrap_or_else(|| ring.control.tail.load(Relaxed));
         let members = member_stats(shared);
+        let groups = 0..ring.groups.len();
         let groups: Vec<GroupStats> =
-            (0..ring.groups.len()).filter_map(|group| group_stats(shared, group, latest)).collect();
+            groups.filter_map(|group| group_stats(shared, group, latest, most)).collect();
         let totals = &ring.control.totals;
         let total = |base: &crate::sync::AtomicU64, sends: bool| {
             let counts = members
@@ -169,7 +177,7 @@ impl QueueStats {
     }
 }
 
-fn group_stats(shared: &Shared, group: usize, latest: u64) -> Option<GroupStats> {
+fn group_stats(shared: &Shared, group: usize, latest: u64, most: u64) -> Option<GroupStats> {
     let ring = shared.ring();
     let row = ring.groups.get(group)?;
     let kind = row.kind()?;
@@ -179,6 +187,15 @@ fn group_stats(shared: &Shared, group: usize, latest: u64) -> Option<GroupStats>
         0
     } else {
         latest.saturating_sub(floor).min(ring.geometry.ring())
+    };
+    let (lag, estimated) = if kind == Kind::Lossy {
+        (0, false)
+    } else {
+        let group = Some(group).filter(|_| kind == Kind::Named);
+        match count_messages(ring, floor, group, most) {
+            (count, Some(end)) => extrapolate(count, end.wrapping_sub(floor), behind),
+            (count, None) => (count, false),
+        }
     };
     Some(GroupStats {
         name: label.name.get().unwrap_or_default(),
@@ -195,11 +212,8 @@ fn group_stats(shared: &Shared, group: usize, latest: u64) -> Option<GroupStats>
         },
         members: ring.consumers_of(group).count() as u64,
         floor,
-        lag: if kind == Kind::Lossy {
-            0
-        } else {
-            count_messages(ring, floor, Some(group).filter(|_| kind == Kind::Named))
-        },
+        lag,
+        estimated,
         lag_bytes: behind << ring.geometry.block_shift,
         redelivered: label.redelivered.load(Relaxed),
         dead_lettered: label.dead_lettered.load(Relaxed),
@@ -231,23 +245,37 @@ fn member_stats(shared: &Shared) -> Vec<MemberStats> {
     members.collect()
 }
 
-/// Messages from a position on, without those that the group has acked.
-pub(crate) fn count_messages(ring: &Ring, from: u64, group: Option<usize>) -> u64 {
+/// Messages from a position on, without those that the group has acked, of the first `most`; and where the count was given up, if it was.
+pub(crate) fn count_messages(
+    ring: &Ring,
+    from: u64,
+    group: Option<usize>,
+    most: u64,
+) -> (u64, Option<u64>) {
     let acked = |at: u64| {
         let word =
             group.and_then(|group| ring.claim_word(group, at)).map_or(0, |word| word.load(Acquire));
         claim::age(word, ring.lap(at)) == Age::Current && claim::state(word) == claim::ACKED
     };
     let (mut at, mut count) = (from, 0);
-    for _ in 0..ring.patience() {
+    for _ in 0..ring.patience().min(most) {
         match ring.span(at) {
             Span::Message { blocks, .. } => {
                 count += u64::from(!acked(at));
                 at = at.wrapping_add(blocks);
             }
             Span::Pad { blocks } | Span::Claimed { blocks, .. } => at = at.wrapping_add(blocks),
-            _ => break,
+            _ => return (count, None),
         }
     }
-    count
+    (count, Some(at))
+}
+
+/// The count of all blocks, from that of the first of them; and whether it is an estimate.
+fn extrapolate(count: u64, counted: u64, all: u64) -> (u64, bool) {
+    if counted >= all {
+        return (count, false);
+    }
+    let estimate = u128::from(count) * u128::from(all) / u128::from(counted.max(1));
+    (u64::try_from(estimate).unwrap_or(u64::MAX), true)
 }

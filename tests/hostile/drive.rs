@@ -275,6 +275,7 @@ impl<'a> Actor<'a> {
                 std::hint::black_box(observer.stats());
                 Ok(())
             }
+            5 => observer.rewind(bytes.u8().into()),
             _ => observer.try_recv().map(drop),
         });
         self.count("observer", result);
