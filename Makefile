@@ -124,7 +124,7 @@ setup-bench: setup
 	@dpkg -s $(PEERS) >/dev/null 2>&1 || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends $(PEERS); }
 
 setup-test: setup
-	@$(call have,pkg-config:pkg-config cmake:cmake clang:clang valgrind:valgrind abidw:abigail-tools python3:python3 node:nodejs npm:npm go:golang-go nats-server:nats-server curl:curl)
+	@$(call have,pkg-config:pkg-config cmake:cmake clang:clang valgrind:valgrind abidw:abigail-tools python3:python3 node:nodejs npm:npm go:golang-go nats-server:nats-server curl:curl chromium:chromium)
 	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 

@@ -6,6 +6,8 @@ mod engineio;
 mod http;
 #[path = "gateway/nats.rs"]
 mod nats;
+#[path = "gateway/packages.rs"]
+mod packages;
 // It runs the program.
 #[cfg(feature = "cli")]
 #[path = "gateway/serve.rs"]

@@ -8,6 +8,7 @@ mod access;
 mod connection;
 mod events;
 mod feed;
+mod figures;
 mod follower;
 mod groups;
 mod http;
@@ -15,6 +16,7 @@ mod ids;
 mod leases;
 mod listen;
 mod metrics;
+mod page;
 mod problem;
 mod pull;
 mod query;
@@ -41,6 +43,7 @@ use super::config::Config;
 use access::Access;
 use connection::{Connection, Fate, Id};
 use feed::{Client, Feeds};
+use figures::Figures;
 use groups::Groups;
 use http::HTTP;
 use leases::Leases;
@@ -109,6 +112,7 @@ impl Server {
             leases: Leases::new(Duration::from_secs(config.ack_seconds)),
             timers: Timers::default(),
             counters: Counters::default(),
+            figures: Figures::new(),
             draining: false,
             config: config.clone(),
         };
@@ -176,6 +180,7 @@ impl Server {
                         });
                     }
                     Due::Accept(index) => self.accept(index),
+                    Due::Figures => self.show_figures(now),
                     Due::Drain => return Ok(()),
                 }
             }
@@ -215,6 +220,13 @@ impl Server {
                     self.with(id, |connection, world, _| connection.offer(&mut batch, world));
                 }
             }
+        }
+    }
+
+    fn show_figures(&mut self, now: Instant) {
+        let world = &mut self.world;
+        for viewer in world.figures.take(now, &world.counters, &mut world.timers) {
+            self.drive(viewer);
         }
     }
 

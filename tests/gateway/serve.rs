@@ -19,6 +19,8 @@ mod life;
 mod listen;
 #[path = "serve/once.rs"]
 mod once;
+#[path = "serve/page.rs"]
+mod page;
 #[path = "serve/permissions.rs"]
 mod permissions;
 #[path = "serve/settings.rs"]

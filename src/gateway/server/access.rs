@@ -16,6 +16,8 @@ pub(super) struct Access {
     /// What those may do who show nothing, if that is allowed.
     anybody: Option<Rc<Client>>,
     hosts: Vec<String>,
+    /// Strangers don't come here.
+    pub(super) has_page: bool,
     /// Only known names are answered to. On loopback this keeps out pages that had their own name point here.
     checks_host: bool,
 }
@@ -42,6 +44,7 @@ impl Access {
             clients,
             anybody,
             hosts: config.hosts.clone(),
+            has_page: loopback || config.asks_for_tokens(),
             checks_host: loopback || !config.hosts.is_empty(),
         }
     }

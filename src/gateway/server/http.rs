@@ -7,6 +7,7 @@ use super::connection::{Face, Id};
 use super::events::Events;
 use super::listen::Protocol;
 use super::metrics;
+use super::page;
 use super::problem::Problem;
 use super::pull::Pull;
 use super::queues::Sent;
@@ -325,6 +326,12 @@ fn route(request: &Request, asked: Asked, id: Id, wire: &mut Wire, world: &mut W
         asked.begin(&world.access.cors, wire.out(), 200).body("text/plain", b"ok\n");
         return Answer::Done;
     }
+    let reads = matches!(request.method, Method::Get | Method::Head);
+    // The page's files say nothing of the queues: it asks for the token itself.
+    if let Some(file) = page::file(&parts).filter(|_| reads && world.access.has_page) {
+        page::write(asked.begin(&world.access.cors, wire.out(), 200), file);
+        return Answer::Done;
+    }
     let answer = world
         .access
         .grant(request)
@@ -369,12 +376,22 @@ fn answer(
             Events::open(request, (asked, grant), queue, id, wire, world)
                 .map(|events| Answer::Become(Face::Events(Box::new(events))))
         }
-        (_, ["ws", queue]) => websocket::open(request, grant, queue, id, wire, world)
-            .map(|socket| match socket {
-                Some(socket) => Face::WebSocket(Box::new(socket)),
-                None => Face::Closing { ended: None },
-            })
-            .map(Answer::Become),
+        (Method::Get, ["q", queue, "latest"]) => {
+            grant.subscribe(queue)?;
+            let found = page::latest(request, queue, world)?;
+            let head = asked.begin(&world.access.cors, wire.out(), 200);
+            let head = head.header("Cache-Control", "no-store");
+            head.body("application/json", found.to_string().as_bytes());
+            Ok(Answer::Done)
+        }
+        (_, ["ws", queue @ ..]) if queue.len() < 2 => {
+            websocket::open(request, grant, queue.first().copied(), id, wire, world)
+                .map(|socket| match socket {
+                    Some(socket) => Face::WebSocket(Box::new(socket)),
+                    None => Face::Closing { ended: None },
+                })
+                .map(Answer::Become)
+        }
         (_, path) => {
             world.counters.errors += 1;
             refuse_path(path, asked, wire, world);
@@ -401,8 +418,9 @@ fn publish(
 fn refuse_path(path: &[&str], asked: &Asked, wire: &mut Wire, world: &World) {
     let allow = match path {
         ["healthz" | "metrics"] => "GET, HEAD",
+        path if world.access.has_page && page::file(path).is_some() => "GET, HEAD",
         ["q", _] => "GET, POST",
-        ["q", _, "events"] => "GET",
+        ["q", _, "events" | "latest"] => "GET",
         ["q", _, "ack" | "retry" | "reject"] => "POST",
         _ => {
             let head = asked.begin(&world.access.cors, wire.out(), 404);

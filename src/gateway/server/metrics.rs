@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{Observer, Queue};
+use crate::{GroupStats, Observer, Queue, QueueStats};
 
 /// Messages of a group that are counted one by one: everybody else waits meanwhile.
 const COUNTED: u64 = 10_000;
@@ -65,23 +65,27 @@ fn family(text: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 
+/// Figures of the queues that there are and that it may read, at most so many, with so many messages counted for each group; and how many there are.
+pub(super) fn queues(counted: u64, most: usize) -> (Vec<QueueStats>, usize) {
+    let names = Queue::list().unwrap_or_default();
+    let open = names.iter().filter_map(|name| Observer::open(name).ok());
+    let stats: Vec<_> = open.take(most).map(|queue| queue.stats_within(counted)).collect();
+    let all = if stats.len() < most { stats.len() } else { names.len() };
+    (stats, all)
+}
+
 /// All figures: the loop's, and those of the queues that it may read.
 pub(super) fn text(counters: &Counters) -> String {
     let mut text = String::new();
     counters.write(&mut text);
-    let names = Queue::list().unwrap_or_default();
-    let stats: Vec<_> = names
-        .iter()
-        .filter_map(|name| Some(Observer::open(name).ok()?.stats_within(COUNTED)))
-        .collect();
-    let mut queues =
-        |name: &str, kind: &str, help: &str, value: &dyn Fn(&crate::QueueStats) -> u64| {
-            let name = format!("slipring_queue_{name}");
-            family(&mut text, &name, kind, help);
-            for queue in &stats {
-                let _ = writeln!(text, "{name}{{queue=\"{}\"}} {}", queue.name, value(queue));
-            }
-        };
+    let (stats, _) = queues(COUNTED, usize::MAX);
+    let mut queues = |name: &str, kind: &str, help: &str, value: &dyn Fn(&QueueStats) -> u64| {
+        let name = format!("slipring_queue_{name}");
+        family(&mut text, &name, kind, help);
+        for queue in &stats {
+            let _ = writeln!(text, "{name}{{queue=\"{}\"}} {}", queue.name, value(queue));
+        }
+    };
     queues("capacity_bytes", "gauge", "Bytes the ring holds.", &|q| q.capacity);
     queues("used_bytes", "gauge", "Bytes the slowest group has not acked.", &|q| q.used);
     queues("closed", "gauge", "1 if closed.", &|q| q.closed.into());
@@ -89,17 +93,16 @@ pub(super) fn text(counters: &Counters) -> String {
     queues("received_total", "counter", "Messages delivered.", &|q| q.received);
     queues("dead_lettered_total", "counter", "Messages put aside.", &|q| q.dead_lettered);
     queues("dropped_total", "counter", "Messages given up.", &|q| q.dropped);
-    let mut groups =
-        |name: &str, kind: &str, help: &str, value: &dyn Fn(&crate::GroupStats) -> u64| {
-            let name = format!("slipring_group_{name}");
-            family(&mut text, &name, kind, help);
-            for queue in &stats {
-                for group in queue.groups.iter().filter(|group| group.kind == "named") {
-                    let labels = format!("queue=\"{}\",group=\"{}\"", queue.name, group.name);
-                    let _ = writeln!(text, "{name}{{{labels}}} {}", value(group));
-                }
+    let mut groups = |name: &str, kind: &str, help: &str, value: &dyn Fn(&GroupStats) -> u64| {
+        let name = format!("slipring_group_{name}");
+        family(&mut text, &name, kind, help);
+        for queue in &stats {
+            for group in queue.groups.iter().filter(|group| group.kind == "named") {
+                let labels = format!("queue=\"{}\",group=\"{}\"", queue.name, group.name);
+                let _ = writeln!(text, "{name}{{{labels}}} {}", value(group));
             }
-        };
+        }
+    };
     groups("lag", "gauge", "Messages not acked; beyond 10,000 estimated from the bytes.", &|g| {
         g.lag
     });

@@ -12,6 +12,8 @@ pub(super) enum Due {
     Connection(Id),
     /// Descriptors may be free again, to accept at a port.
     Accept(usize),
+    /// Who looks at the page is to see new figures.
+    Figures,
     /// Who has not finished by now is cut off.
     Drain,
 }

@@ -13,6 +13,7 @@ use super::connection::Id;
 use super::feed::{Batch, Format, Fresh};
 use super::follower::{Follower, Next, Place};
 use super::groups::{Verdict, Wish};
+use super::page;
 use super::problem::Problem;
 use super::query;
 use super::queues::Sent;
@@ -54,6 +55,8 @@ enum Source {
     Follower(Follower),
     /// It gets nothing more.
     None,
+    /// What the page shows; so much has been seen of it.
+    Figures(u64),
 }
 
 /// What a client says in a text message: one of `ack`, `retry`, `reject` and `send`.
@@ -74,7 +77,7 @@ struct Command {
 pub(super) fn open(
     request: &Request,
     grant: &Grant,
-    name: &str,
+    queue: Option<&str>,
     id: Id,
     wire: &mut Wire,
     world: &mut World,
@@ -87,38 +90,15 @@ pub(super) fn open(
             return Ok(None);
         }
     };
-    let raw = match query::text(request, "format").as_deref() {
-        None | Some("json") => false,
-        Some("raw") => true,
-        Some(_) => return Err(Problem::new(400, "format: use json or raw")),
-    };
-    grant.subscribe(name)?;
-    let queue = world.queues.get(name)?;
-    let start = query::start(request)?;
-    let filter = query::text(request, "event");
-    let source = match query::text(request, "group") {
-        Some(_) if raw => {
-            return Err(Problem::new(
-                400,
-                "a group's messages carry positions: leave format=raw out",
-            ));
-        }
-        Some(group) => {
-            let start = start.unwrap_or_default();
-            let wish = Wish { group: &group, start, filter: filter.as_deref() };
-            Source::Group { key: world.groups.join(&queue, &wish, id)?, held: BTreeSet::new() }
-        }
-        None => {
-            let place = Place::Start(start.unwrap_or(Start::Latest));
-            let (feeds, filter) = (&mut world.feeds, filter.into());
-            Source::Follower(Follower::open(feeds, &queue, place, filter, id.into())?)
-        }
+    let talk = match queue {
+        Some(queue) => Talk::open(request, grant, queue, id, world)?,
+        None => Talk::of_figures(grant, id, world)?,
     };
     handshake.accept(None, wire.out());
     let limits = Limits { message: world.config.payload, ..Limits::default() };
     Ok(Some(Socket {
         codec: Codec::new(limits),
-        talk: Talk { queue: name.into(), grant: grant.clone(), source, raw },
+        talk,
         heard: Instant::now(),
         pinged: false,
         closing: None,
@@ -219,6 +199,7 @@ impl Socket {
                 world.groups.leave(*key, id);
             }
             Source::Follower(follower) => follower.leave(&mut world.feeds),
+            Source::Figures(_) => world.figures.leave(id),
             Source::None => return,
         }
         self.talk.source = Source::None;
@@ -232,6 +213,53 @@ struct End {
 }
 
 impl Talk {
+    fn open(
+        request: &Request,
+        grant: &Grant,
+        name: &str,
+        id: Id,
+        world: &mut World,
+    ) -> Result<Self, Problem> {
+        let raw = match query::text(request, "format").as_deref() {
+            None | Some("json") => false,
+            Some("raw") => true,
+            Some(_) => return Err(Problem::new(400, "format: use json or raw")),
+        };
+        grant.subscribe(name)?;
+        let queue = world.queues.get(name)?;
+        let start = query::start(request)?;
+        let filter = query::text(request, "event");
+        let source = match query::text(request, "group") {
+            Some(_) if raw => {
+                return Err(Problem::new(
+                    400,
+                    "a group's messages carry positions: leave format=raw out",
+                ));
+            }
+            Some(group) => {
+                let start = start.unwrap_or_default();
+                let wish = Wish { group: &group, start, filter: filter.as_deref() };
+                Source::Group { key: world.groups.join(&queue, &wish, id)?, held: BTreeSet::new() }
+            }
+            None => {
+                let place = Place::Start(start.unwrap_or(Start::Latest));
+                let (feeds, filter) = (&mut world.feeds, filter.into());
+                Source::Follower(Follower::open(feeds, &queue, place, filter, id.into())?)
+            }
+        };
+        Ok(Self { queue: name.into(), grant: grant.clone(), source, raw })
+    }
+
+    fn of_figures(grant: &Grant, id: Id, world: &mut World) -> Result<Self, Problem> {
+        grant.see_all()?;
+        if !world.access.has_page {
+            return Err(Problem::new(403, "set a token to see figures from elsewhere"));
+        }
+        world.figures.join(id, &mut world.timers);
+        let source = Source::Figures(0);
+        Ok(Self { queue: String::new(), grant: grant.clone(), source, raw: false })
+    }
+
     /// Sends the next message; `false` if there is none, or the client holds enough.
     fn push_one(&mut self, wire: &mut Wire, world: &mut World) -> Result<bool, End> {
         let failed = |reason: String| End { code: code::INTERNAL, reason };
@@ -267,6 +295,12 @@ impl Talk {
                 }
             }
             Source::None => return Ok(false),
+            Source::Figures(seen) => {
+                let Some(frame) = world.figures.after(*seen) else { return Ok(false) };
+                *seen = world.figures.serial;
+                wire.out().extend_from_slice(frame);
+                return Ok(true);
+            }
         }
         world.counters.delivered += 1;
         Ok(true)
@@ -347,11 +381,7 @@ fn write_raw(message: &Fresh, out: &mut Vec<u8>) {
 }
 
 fn write_json(out: &mut Vec<u8>, message: &Fresh, deliveries: Option<u32>) {
-    let payload = &message.payload;
-    let (encoding, payload) = match std::str::from_utf8(payload) {
-        Ok(text) => ("utf-8", text.into()),
-        Err(_) => ("base64", STANDARD.encode(payload)),
-    };
+    let (encoding, payload) = page::encode(&message.payload, usize::MAX);
     let mut text = json!({
         "position": message.position,
         "event": message.event,

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::access::Access;
 use super::feed::Feeds;
+use super::figures::Figures;
 use super::groups::{Groups, Verdict};
 use super::leases::Leases;
 use super::metrics::Counters;
@@ -24,6 +25,7 @@ pub(super) struct World {
     pub(super) leases: Leases,
     pub(super) timers: Timers,
     pub(super) counters: Counters,
+    pub(super) figures: Figures,
     /// No new work: the gateway is about to end.
     pub(super) draining: bool,
 }

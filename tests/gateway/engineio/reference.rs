@@ -1,9 +1,7 @@
 //! The reference implementation is asked about all that is written, read and played here: see `tests/gateway/reference`.
 
-use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -15,51 +13,26 @@ use slipring::gateway::socketio;
 use super::codec::{any_packets, packets};
 use super::script::{hex, read};
 use super::transcripts;
+use crate::packages::Folder;
 use crate::socketio::packets::{any_event, parse, written};
 use crate::socketio::transcripts::played;
 
-/// A folder of this process with the reference's packages, which goes with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn install() -> Self {
-        let name = format!("gateway-reference-{}", std::process::id());
-        let folder = Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name));
-        fs::create_dir_all(&folder.0).unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateway/reference");
-        for name in ["package.json", "package-lock.json", ".npmrc", "reference.mjs"] {
-            fs::copy(source.join(name), folder.0.join(name)).unwrap();
-        }
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder.0);
-        let output = npm.output().expect("npm, which is needed to install the reference");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        folder
-    }
-
-    /// The answers to these questions.
-    fn answers(&self, questions: &[Value]) -> Vec<Value> {
-        let mut node = Command::new("node");
-        node.arg("reference.mjs").current_dir(&self.0).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut node = node.spawn().expect("node, which is needed to run the reference");
-        let mut input = node.stdin.take().unwrap();
-        let lines: String = questions.iter().map(|question| format!("{question}\n")).collect();
-        let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()));
-        let output = node.wait_with_output().unwrap();
-        writer.join().unwrap().unwrap();
-        assert!(output.status.success());
-        let answers = String::from_utf8(output.stdout).unwrap();
-        let answers = answers.lines().map(|line| serde_json::from_str(line).unwrap());
-        let answers: Vec<Value> = answers.collect();
-        assert_eq!(answers.len(), questions.len());
-        answers
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// The answers to these questions.
+fn answers(reference: &Folder, questions: &[Value]) -> Vec<Value> {
+    let mut node = reference.node("reference.mjs");
+    node.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut node = node.spawn().expect("node, which is needed to run the reference");
+    let mut input = node.stdin.take().unwrap();
+    let lines: String = questions.iter().map(|question| format!("{question}\n")).collect();
+    let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()));
+    let output = node.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    assert!(output.status.success());
+    let answers = String::from_utf8(output.stdout).unwrap();
+    let answers = answers.lines().map(|line| serde_json::from_str(line).unwrap());
+    let answers: Vec<Value> = answers.collect();
+    assert_eq!(answers.len(), questions.len());
+    answers
 }
 
 /// What to make of an answer.
@@ -89,7 +62,7 @@ fn the_reference_agrees() {
     engine_transcripts(&mut survey);
     socket_transcripts(&mut survey);
     random_conversations(&mut survey);
-    let answers = Folder::install().answers(&survey.questions);
+    let answers = answers(&Folder::install("reference"), &survey.questions);
     for (check, answer) in survey.checks.into_iter().zip(&answers) {
         check(answer);
     }

@@ -172,7 +172,7 @@ fn pipelined_requests_are_answered_in_order() {
 fn errors_say_what_is_wrong() {
     let place = Place::new(&[]);
     for (method, target, status) in [
-        ("GET", "/", 404),
+        ("GET", "/nothing", 404),
         ("GET", "/q", 404),
         ("GET", "/q/none", 404),
         ("POST", "/q/none", 404),

@@ -22,6 +22,17 @@ impl Socket {
         Self(tungstenite::client(url, stream).unwrap().0)
     }
 
+    /// The status with which a handshake is refused.
+    pub fn refusal(place: &Place, target: &str) -> u16 {
+        let stream = TcpStream::connect(place.gateway.address).unwrap();
+        match tungstenite::client(format!("ws://localhost{target}"), stream) {
+            Err(tungstenite::HandshakeError::Failure(Error::Http(answer))) => {
+                answer.status().as_u16()
+            }
+            other => panic!("{target}: {other:?}"),
+        }
+    }
+
     pub fn say(&mut self, value: Value) {
         self.0.send(Message::text(value.to_string())).unwrap();
     }
@@ -176,15 +187,6 @@ fn an_overrun_reader_is_told() {
 #[test]
 fn refused_handshakes_and_messages() {
     let place = Place::new(&["--set", "payload=1000"]);
-    let open = |target: &str| {
-        let stream = TcpStream::connect(place.gateway.address).unwrap();
-        match tungstenite::client(format!("ws://localhost{target}"), stream) {
-            Err(tungstenite::HandshakeError::Failure(Error::Http(answer))) => {
-                answer.status().as_u16()
-            }
-            other => panic!("{target}: {other:?}"),
-        }
-    };
     for (target, status) in [
         ("/ws/none", 404),
         ("/ws/q?from=x", 400),
@@ -192,7 +194,7 @@ fn refused_handshakes_and_messages() {
         ("/ws/q?group=g&format=raw", 400),
         ("/ws/q/x", 404),
     ] {
-        assert_eq!(open(target), status, "{target}");
+        assert_eq!(Socket::refusal(&place, target), status, "{target}");
     }
     let mut socket = Socket::open(&place, "/ws/q");
     socket.0.send(Message::binary(vec![0; 1001])).unwrap();
