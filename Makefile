@@ -1,6 +1,6 @@
 # make demo    the main job on real input, with processes killed midway
 # make test    everything that a change must pass, bounded to minutes; installs what is missing
-# make soak    the same searches for longer (ROUNDS, SCRIBBLES, CASES, FUZZ_SOAK)
+# make soak    the same searches for longer (ROUNDS, SCRIBBLES, CASES, KILLS, FUZZ_SOAK)
 # make bench   speed: beside rtrb and a bare cache line, subject by subject, through C, and beside all peers (target/bench/report.md)
 #
 # `make test-<step>` runs one step alone; the steps are in STEPS.
@@ -13,6 +13,7 @@ ROUNDS ?= 10000
 SCRIBBLES ?= 5000000
 CASES ?= 200000
 FUZZ_SOAK ?= 3600
+KILLS ?= 1000
 FUZZ_SECONDS ?= 10
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
@@ -43,7 +44,7 @@ bench: setup-bench
 	sh benches/peers/run.sh
 
 soak: setup-test
-	SLIPRING_SOAK=1 SLIPRING_ROUNDS=$(ROUNDS) HOSTILE_SCRIBBLES=$(SCRIBBLES) MODEL_CASES=$(CASES) \
+	SLIPRING_SOAK=1 SLIPRING_ROUNDS=$(ROUNDS) HOSTILE_SCRIBBLES=$(SCRIBBLES) MODEL_CASES=$(CASES) SLIPRING_KILLS=$(KILLS) \
 	    cargo test --release --all-features
 	SLIPRING_LOOM_PREEMPTIONS=2 SLIPRING_MUTANTS=all $(MAKE) --no-print-directory test-loom
 	SLIPRING_SOAK=1 $(MAKE) --no-print-directory test-model

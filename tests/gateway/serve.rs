@@ -13,6 +13,8 @@ mod events;
 mod feed;
 #[path = "serve/http.rs"]
 mod http;
+#[path = "serve/kills.rs"]
+mod kills;
 #[path = "serve/life.rs"]
 mod life;
 #[path = "serve/listen.rs"]
