@@ -200,7 +200,8 @@ impl Server {
 
     /// There may be messages for the clients of a group.
     fn on_group(&mut self, key: usize) {
-        for id in self.world.groups.clients(key) {
+        for _ in 0..self.world.groups.wake(key) {
+            let Some(id) = self.world.groups.next_client(key) else { return };
             self.drive(id);
         }
     }

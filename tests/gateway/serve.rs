@@ -11,6 +11,8 @@ mod bad;
 mod events;
 #[path = "serve/feed.rs"]
 mod feed;
+#[path = "serve/hostile.rs"]
+mod hostile;
 #[path = "serve/http.rs"]
 mod http;
 #[path = "serve/kills.rs"]

@@ -68,6 +68,10 @@ impl Connection {
                 return Fate::Gone;
             }
             let pushed = self.push(world);
+            // Who has waited for it has it before anything else is done.
+            if pushed && self.wire.flush().is_err() {
+                return Fate::Gone;
+            }
             match self.read(world, buffer) {
                 Ok(false) if !pushed => {
                     self.arm(world);

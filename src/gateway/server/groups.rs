@@ -31,6 +31,8 @@ struct Group {
     filter: Option<String>,
     /// Who waits for messages, or may want more.
     clients: VecDeque<Id>,
+    /// There was no message when somebody last looked.
+    empty: bool,
 }
 
 /// What becomes of a message.
@@ -97,6 +99,7 @@ impl Groups {
             name: wish.group.into(),
             filter: wish.filter.map(str::to_owned),
             clients: VecDeque::new(),
+            empty: true,
         });
         Ok(key)
     }
@@ -119,24 +122,32 @@ impl Groups {
         }
     }
 
-    /// The clients of a group, beginning with another one each time.
-    pub(super) fn clients(&mut self, key: usize) -> Vec<Id> {
-        let Some(group) = self.all.get_mut(key) else { return Vec::new() };
-        if !group.clients.is_empty() {
-            group.clients.rotate_left(1);
-        }
-        group.clients.iter().copied().collect()
+    /// There may be messages for a group; returns how many clients it has.
+    pub(super) fn wake(&mut self, key: usize) -> usize {
+        let Some(group) = self.all.get_mut(key) else { return 0 };
+        group.empty = false;
+        group.clients.len()
+    }
+
+    /// Another client of a group each time, while there may be messages: of ten thousand that wait, one is asked for one message.
+    pub(super) fn next_client(&mut self, key: usize) -> Option<Id> {
+        let group = self.all.get_mut(key).filter(|group| !group.empty)?;
+        let client = group.clients.pop_front()?;
+        group.clients.push_back(client);
+        Some(client)
     }
 
     /// Takes the next message, which is held from now on. After `Empty` the next one wakes the loop.
     pub(super) fn take(&mut self, key: usize) -> Result<u64, RecvError> {
         let group = self.all.get_mut(key).ok_or(RecvError::Empty)?;
-        group.member.with_dependent_mut(|consumer, held| {
+        let taken = group.member.with_dependent_mut(|consumer, held| {
             let message = consumer.try_recv()?;
             let position = message.position();
             held.insert(position, message);
             Ok(position)
-        })
+        });
+        group.empty = matches!(taken, Err(RecvError::Empty));
+        taken
     }
 
     /// A message that is held.

@@ -3,10 +3,11 @@
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
+use tungstenite::protocol::Role;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message, WebSocket};
 
-use super::{Gateway, LIMIT, Place};
+use super::{Client, Gateway, LIMIT, Place};
 
 pub struct Socket(WebSocket<TcpStream>);
 
@@ -20,6 +21,12 @@ impl Socket {
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         let url = format!("ws://localhost{target}");
         Self(tungstenite::client(url, stream).unwrap().0)
+    }
+
+    /// Over a client after its handshake.
+    pub fn over(client: &Client) -> Self {
+        let stream = client.stream.get_ref().try_clone().unwrap();
+        Self(WebSocket::from_raw_socket(stream, Role::Client, None))
     }
 
     /// The status with which a handshake is refused.

@@ -9,7 +9,7 @@ const state = {
   token: sessionStorage.getItem('token') || '',
   socket: null,
   retry: 500,
-  /** What came last, and the time of it and what was sent before. */
+  /** What came last. */
   figures: null,
   /** Points of the last minute, by queue's id. */
   past: new Map(),
@@ -94,7 +94,7 @@ function take(figures) {
   for (const queue of figures.queues) remember(queue, figures.ms);
   const known = new Set(figures.queues.map((queue) => queue.id));
   for (const id of state.past.keys()) if (!known.has(id)) state.past.delete(id);
-  // A gateway that was started again begins to count anew.
+  // The clock of a gateway that was started again begins anew, and so do its counts.
   showTotals(figures, seconds > 0 ? before : null, seconds);
   showQueues();
   showDetail();
@@ -127,7 +127,7 @@ function remember(queue, ms) {
 function showTotals(figures, before, seconds) {
   const sum = (value) => figures.queues.reduce((total, queue) => total + value(queue), 0);
   const lag = sum((queue) => queue.groups.reduce((most, group) => Math.max(most, group.lag), 0));
-  const through = before ? (figures.published + figures.delivered - before.published - before.delivered) / seconds : 0;
+  const through = before ? Math.max(0, figures.published + figures.delivered - before.published - before.delivered) / seconds : 0;
   $('host').textContent = `${location.host} · ${figures.version}`;
   perSecond('total-sent', sum((queue) => queue.rate.sent));
   perSecond('total-received', sum((queue) => queue.rate.received));
