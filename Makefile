@@ -41,6 +41,7 @@ bench: setup-bench
 	cargo bench --bench first_look
 	cargo bench --bench c_api
 	cargo bench --bench engine
+	cargo bench --features cli --bench gateway
 	sh benches/peers/run.sh
 
 soak: setup-test
