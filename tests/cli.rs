@@ -6,13 +6,21 @@ mod common;
 mod bench;
 #[path = "cli/codes.rs"]
 mod codes;
+#[path = "cli/dead.rs"]
+mod dead;
 #[path = "cli/demo.rs"]
 mod demo;
 #[path = "cli/groups.rs"]
 mod groups;
+#[path = "cli/interrupts.rs"]
+mod interrupts;
+#[path = "cli/json.rs"]
+mod json;
 #[path = "cli/pipes.rs"]
 mod pipes;
 #[path = "cli/shell.rs"]
 mod shell;
+#[path = "cli/surface.rs"]
+mod surface;
 #[path = "cli/watch.rs"]
 mod watch;

@@ -15,7 +15,7 @@ mod http;
 mod ids;
 mod leases;
 mod listen;
-mod metrics;
+pub mod metrics;
 mod page;
 mod problem;
 mod pull;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::join::starting_point;
+use super::join::find;
 use super::lossy::{Look, look};
 use super::shared::{Patience, Shared};
-use super::stats::QueueStats;
+use super::stats::{QueueStats, is_acked};
 use super::{Queue, Start};
 use crate::error::{JoinError, OpenError, RecvError};
 use crate::layout::{Extent, IDLE};
@@ -180,6 +181,15 @@ impl Observer {
     /// [`Corrupt`](RecvError::Corrupt) and [`Forked`](RecvError::Forked): this handle is of no use any more.
     pub fn recv(&mut self) -> Result<Observed, RecvError> {
         self.recv_timeout(Duration::MAX)
+    }
+
+    /// Has the named group acked the message at a position? No, if there is no such group.
+    pub fn is_acked(&self, group: &str, position: u64) -> bool {
+        let ring = self.shared.ring();
+        find(&self.shared, group).is_some_and(|group| {
+            let floor = ring.groups.get(group).map_or(0, |row| row.floor());
+            position < floor || is_acked(ring, group, position)
+        })
     }
 
     /// The queue's figures.

@@ -245,6 +245,12 @@ fn member_stats(shared: &Shared) -> Vec<MemberStats> {
     members.collect()
 }
 
+/// Did a member ack the message at a position above its group's floor?
+pub(crate) fn is_acked(ring: &Ring, group: usize, at: u64) -> bool {
+    let word = ring.claim_word(group, at).map_or(0, |word| word.load(Acquire));
+    claim::age(word, ring.lap(at)) == Age::Current && claim::state(word) == claim::ACKED
+}
+
 /// Messages from a position on, without those that the group has acked, of the first `most`; and where the count was given up, if it was.
 pub(crate) fn count_messages(
     ring: &Ring,
@@ -252,16 +258,11 @@ pub(crate) fn count_messages(
     group: Option<usize>,
     most: u64,
 ) -> (u64, Option<u64>) {
-    let acked = |at: u64| {
-        let word =
-            group.and_then(|group| ring.claim_word(group, at)).map_or(0, |word| word.load(Acquire));
-        claim::age(word, ring.lap(at)) == Age::Current && claim::state(word) == claim::ACKED
-    };
     let (mut at, mut count) = (from, 0);
     for _ in 0..ring.patience().min(most) {
         match ring.span(at) {
             Span::Message { blocks, .. } => {
-                count += u64::from(!acked(at));
+                count += u64::from(!group.is_some_and(|group| is_acked(ring, group, at)));
                 at = at.wrapping_add(blocks);
             }
             Span::Pad { blocks } | Span::Claimed { blocks, .. } => at = at.wrapping_add(blocks),

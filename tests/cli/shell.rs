@@ -142,6 +142,12 @@ impl Running {
         Said { code: status.code(), out: out.join().unwrap(), err }
     }
 
+    /// Sends it a signal (INT, TERM, ...).
+    pub fn signal(&self, name: &str) {
+        let id = self.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
     /// SIGKILL, and wait until it is gone.
     pub fn kill(mut self) {
         let mut child = self.child.take().unwrap();

@@ -61,10 +61,10 @@ fn repair(name: &str) -> Done {
     let Ok(queue) = Queue::open(name) else { return Ok(()) };
     let done = queue.recover().about(name)?;
     if done.members > 0 {
-        eprintln!(
-            "slipring: {name}: dead members repaired: {}; unfinished messages skipped: {}; messages given back: {}",
+        output::say(format_args!(
+            "{name}: dead members repaired: {}; unfinished messages skipped: {}; messages given back: {}",
             done.members, done.holes, done.given_back
-        );
+        ));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What goes wrong, and the exit code for it.
 
+use crate::output;
 use slipring::{AckError, JoinError, OpenError, RecvError, SendError, Status};
 use std::fmt::Display;
 use std::io;
@@ -149,7 +150,7 @@ pub fn exit_code(done: Done) -> ExitCode {
     match done {
         Ok(()) | Err(Failure::ReaderGone) => ExitCode::SUCCESS,
         Err(Failure::Said { code, text }) => {
-            eprintln!("slipring: {text}");
+            output::say(text);
             ExitCode::from(code)
         }
     }

@@ -30,7 +30,7 @@ pub fn run(args: Ls) -> Done {
         return output::print_json(&Value::Array(queues));
     }
     if queues.is_empty() {
-        eprintln!("slipring: no queues yet; `slipring create NAME` makes one");
+        output::say("no queues yet; `slipring create NAME` makes one");
     }
     let rows: Vec<_> = queues.iter().map(|(name, stats)| row(name, stats)).collect();
     let titles = ["NAME", "STATE", "CAPACITY", "USED", "SENT", "WAITING", "GROUPS", "MEMBERS"];
@@ -50,7 +50,7 @@ pub fn state(stats: &Result<QueueStats, OpenError>) -> &'static str {
 }
 
 /// Messages that the slowest reliable group has still to ack.
-fn waiting(stats: &QueueStats) -> u64 {
+pub fn waiting(stats: &QueueStats) -> u64 {
     stats.groups.iter().map(|group| group.lag).max().unwrap_or(0)
 }
 

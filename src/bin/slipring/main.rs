@@ -4,12 +4,16 @@
 
 mod bench;
 mod close;
+mod completions;
 mod create;
+mod dead;
 mod demo;
 mod doctor;
 mod failure;
 mod group;
+mod interrupt;
 mod ls;
+mod man;
 mod message;
 mod output;
 mod peek;
@@ -22,7 +26,7 @@ mod stat;
 mod tail;
 mod units;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// A message queue in shared memory: work queue and pub/sub at once, no daemon, survives kill -9.
@@ -48,14 +52,32 @@ enum Command {
     Close(close::Close),
     Rm(rm::Rm),
     Group(group::Group),
+    #[command(subcommand)]
+    Dead(dead::Dead),
     Doctor(doctor::Doctor),
     Serve(serve::Serve),
     Bench(bench::Bench),
     Demo(demo::Demo),
+    Completions(completions::Completions),
+    Man(man::Man),
     #[command(hide = true)]
     BenchPart(bench::part::Part),
     #[command(hide = true)]
     DemoPart(demo::part::Part),
+}
+
+/// The whole surface, without what is for us alone.
+fn surface() -> clap::Command {
+    let all = Cli::command();
+    let shown: Vec<clap::Command> =
+        all.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
+    let about = all.get_about().cloned().unwrap_or_default();
+    let long_about = all.get_long_about().cloned().unwrap_or_default();
+    clap::Command::new("slipring")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(about)
+        .long_about(long_about)
+        .subcommands(shown)
 }
 
 fn main() -> ExitCode {
@@ -70,11 +92,14 @@ fn main() -> ExitCode {
         Command::Close(args) => close::run(args),
         Command::Rm(args) => rm::run(args),
         Command::Group(args) => group::run(args),
+        Command::Dead(args) => dead::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Bench(args) => bench::run(args),
         Command::BenchPart(args) => bench::part::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Completions(args) => completions::run(args, surface()),
+        Command::Man(args) => man::run(args, surface()),
         Command::DemoPart(args) => demo::part::run(args),
     };
     failure::exit_code(done)

@@ -37,9 +37,7 @@ impl Form {
     /// Appends a message that was only looked at.
     pub fn observed(self, seen: &Observed, buffer: &mut Vec<u8>) {
         if self.json {
-            let (event, dead_letter) = (seen.event.as_deref(), seen.dead_letter.clone());
-            let value = object(&seen.payload, event, seen.position, dead_letter);
-            buffer.extend_from_slice(value.to_string().as_bytes());
+            buffer.extend_from_slice(observed_json(seen).to_string().as_bytes());
         } else {
             buffer.extend_from_slice(&seen.payload);
         }
@@ -51,6 +49,11 @@ impl Form {
             buffer.push(b'\n');
         }
     }
+}
+
+/// A message that was only looked at, as an object.
+pub fn observed_json(seen: &Observed) -> Value {
+    object(&seen.payload, seen.event.as_deref(), seen.position, seen.dead_letter.clone())
 }
 
 fn object(payload: &[u8], event: Option<&str>, position: u64, dead: Option<DeadLetter>) -> Value {

@@ -3,8 +3,9 @@
 use crate::failure::{Done, Failure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+use std::fmt;
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -49,7 +50,50 @@ pub fn print_json(value: &Value) -> Done {
     print(&format!("{value}\n"))
 }
 
-/// Columns under their titles: words to the left, and what begins with a digit to the right.
+/// Words on standard error. That its reader has gone is no reason to stop.
+pub fn say(words: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "slipring: {words}");
+}
+
+/// One message, two messages.
+pub fn counted(count: u64, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Text of others, as it can be shown on a terminal: on one line, and no orders to it.
+pub fn tame(text: &str, most: usize) -> String {
+    let mut shown = String::new();
+    for (at, letter) in text.chars().enumerate() {
+        if at == most {
+            shown.push('…');
+            break;
+        }
+        if letter.is_control() {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
+/// May standard output be styled?
+fn styled() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    io::stdout().is_terminal() && coloured() && !dumb
+}
+
+/// <https://no-color.org>
+pub fn coloured() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// A line of titles, which stands out on a terminal.
+pub fn heading(titles: &str) -> String {
+    if styled() { format!("\x1b[1m{titles}\x1b[0m\n") } else { format!("{titles}\n") }
+}
+
+/// Columns under their titles, which stand out on a terminal: words to the left, and what begins with a digit to the right.
 pub fn table(titles: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
@@ -62,18 +106,17 @@ pub fn table(titles: &[&str], rows: &[Vec<String>]) -> String {
     };
     let layout: Vec<(usize, bool)> =
         (0..titles.len()).map(|column| (width(column), right(column))).collect();
-    let mut text = String::new();
-    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
         let cells = cells.zip(&layout).map(|(cell, &(width, right))| {
             if right { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
         });
         let cells: Vec<String> = cells.collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
+        cells.join("  ").trim_end().to_owned()
     };
-    line(&mut titles.iter().copied());
+    let mut text = heading(&line(&mut titles.iter().copied()));
     for row in rows {
-        line(&mut row.iter().map(String::as_str));
+        text.push_str(&line(&mut row.iter().map(String::as_str)));
+        text.push('\n');
     }
     text
 }

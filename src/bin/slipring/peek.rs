@@ -27,8 +27,8 @@ pub struct Peek {
 
 pub fn run(args: Peek) -> Done {
     let mut observer = Observer::open(&args.name).about(&args.name)?;
-    let start = match args.from {
-        Some(start) => start,
+    let (start, group) = match args.from {
+        Some(start) => (start, String::new()),
         None => waiting(&observer.stats(), args.group.as_deref(), &args.name)?,
     };
     observer.seek(start).about(&args.name)?;
@@ -40,6 +40,8 @@ pub fn run(args: Peek) -> Done {
     while shown < args.count.unwrap_or(u64::MAX) {
         match observer.try_recv() {
             Ok(seen) if seen.position >= end => break,
+            // Out of turn, after another one that still waits.
+            Ok(seen) if observer.is_acked(&group, seen.position) => {}
             Ok(seen) => {
                 args.form.observed(&seen, &mut buffer);
                 shown += 1;
@@ -64,22 +66,28 @@ pub fn run(args: Peek) -> Done {
     Ok(())
 }
 
-/// Where what waits begins.
-fn waiting(stats: &QueueStats, group: Option<&str>, queue: &str) -> Result<Start, Failure> {
+/// Where what waits begins, and for which group.
+fn waiting(
+    stats: &QueueStats,
+    group: Option<&str>,
+    queue: &str,
+) -> Result<(Start, String), Failure> {
     let mut reliable = stats.groups.iter().filter(|row| row.kind != "lossy");
-    let floor = match group {
+    let row = match group {
         Some(name) => {
             let row = reliable.find(|row| row.name == name);
             let help = format!("`slipring group ls {queue}` lists those there are");
             let missing = || Failure::new(3, format_args!("{queue}: no group {name:?}; {help}"));
-            Some(row.ok_or_else(missing)?.floor)
+            Some(row.ok_or_else(missing)?)
         }
-        None => reliable.map(|row| row.floor).min(),
+        None => reliable.min_by_key(|row| row.floor),
     };
-    Ok(floor.map_or(Start::Earliest, |floor| Start::Position(floor.max(stats.earliest))))
+    Ok(row.map_or((Start::Earliest, String::new()), |row| {
+        (Start::Position(row.floor.max(stats.earliest)), row.name.clone())
+    }))
 }
 
 /// Says that an observer was too slow.
 pub fn lagged(queue: &str, missed: u64) {
-    eprintln!("slipring: {queue}: overrun, {missed} positions were overwritten unseen");
+    output::say(format_args!("{queue}: overrun, {missed} positions were overwritten unseen"));
 }

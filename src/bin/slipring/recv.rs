@@ -1,11 +1,12 @@
 //! `slipring recv`.
 
 use crate::failure::{About, Done, EMPTY, Failure};
+use crate::interrupt::{GLANCE, Interrupt};
 use crate::message::Form;
 use crate::{output, units};
-use slipring::{Consumer, DEFAULT_GROUP, Message, Queue, RecvError, Start};
+use slipring::{Consumer, ConsumerOptions, DEFAULT_GROUP, Message, Queue, RecvError, Start};
 use std::fs::File;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Receive messages as a member of a group, and write each on a line
 ///
@@ -29,6 +30,15 @@ pub struct Recv {
     /// Stop when nothing came for that long (exit code 4)
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     timeout: Option<Duration>,
+    /// Only events whose name matches: * stands for any run of characters, ? for one; a setting of a new group
+    #[arg(long, value_name = "PATTERN")]
+    filter: Option<String>,
+    /// Deliveries after which a message is put aside instead (1 to 254); a setting of a new group
+    #[arg(long, value_name = "N")]
+    max_deliveries: Option<u32>,
+    /// The queue for messages that are put aside; a setting of a new group
+    #[arg(long, value_name = "QUEUE")]
+    dead_letter: Option<String>,
     #[command(flatten)]
     form: Form,
 }
@@ -37,23 +47,23 @@ pub fn run(args: Recv) -> Done {
     let queue = Queue::open(&args.name).about(&args.name)?;
     let exists = || queue.stats().groups.iter().any(|group| group.name == args.group);
     if args.from.is_some() && exists() {
-        eprintln!(
-            "slipring: group {:?} exists and goes on where it is; --from is for new groups",
+        output::say(format_args!(
+            "group {:?} exists and goes on where it is; --from is for new groups",
             args.group
-        );
+        ));
     }
-    let options = queue.consumer_options().group(&args.group).start(args.from.unwrap_or_default());
-    let consumer = options.open().about(&args.name)?;
+    let consumer = options(&queue, &args).open().about(&args.name)?;
+    let interrupt = Interrupt::new()?;
     let mut batch =
         Batch { held: Vec::new(), bytes: Vec::new(), out: output::stdout()?, args: &args };
     let wanted = args.count.unwrap_or(u64::MAX);
     let mut received = 0;
-    while received < wanted {
+    while received < wanted && !interrupt.has_come() {
         let message = match consumer.try_recv() {
             // Nothing waits while we do: what we have is written and acked first.
             Err(RecvError::Empty) => {
                 batch.settle()?;
-                wait(&queue, &consumer, &args)?
+                wait(&queue, &consumer, &args, &interrupt)?
             }
             Err(RecvError::Closed) => None,
             other => Some(other.about(&args.name)?),
@@ -63,6 +73,10 @@ pub fn run(args: Recv) -> Done {
         batch.push(message)?;
     }
     batch.settle()?;
+    if interrupt.has_come() {
+        let count = output::counted(received, "message");
+        output::say(format_args!("{}: interrupted; {count} received and acked", args.name));
+    }
     if args.count.is_some_and(|count| received < count) {
         let text = format!("{}: no more messages: {received} of {wanted} came", args.name);
         return Err(Failure::new(EMPTY, text));
@@ -70,20 +84,43 @@ pub fn run(args: Recv) -> Done {
     Ok(())
 }
 
+fn options<'q>(queue: &'q Queue, args: &Recv) -> ConsumerOptions<'q> {
+    let mut options = queue.consumer_options().group(&args.group);
+    options = options.start(args.from.unwrap_or_default());
+    if let Some(pattern) = &args.filter {
+        options = options.filter(pattern);
+    }
+    if let Some(count) = args.max_deliveries {
+        options = options.max_deliveries(count);
+    }
+    if let Some(name) = &args.dead_letter {
+        options = options.dead_letter(name);
+    }
+    options
+}
+
 /// The next message, or `None` if none is to come.
 fn wait<'c>(
     queue: &Queue,
     consumer: &'c Consumer,
     args: &Recv,
+    interrupt: &Interrupt,
 ) -> Result<Option<Message<'c>>, Failure> {
     let next = if args.drain {
         // Messages may stand behind what somebody dead has left.
         queue.recover().about(&args.name)?;
         consumer.try_recv()
-    } else if let Some(timeout) = args.timeout {
-        consumer.recv_timeout(timeout)
     } else {
-        consumer.recv()
+        let start = Instant::now();
+        loop {
+            let left = args.timeout.map_or(GLANCE, |time| time.saturating_sub(start.elapsed()));
+            match consumer.recv_timeout(left.min(GLANCE)) {
+                Err(RecvError::Timeout) if interrupt.has_come() => return Ok(None),
+                Err(RecvError::Timeout)
+                    if args.timeout.is_none_or(|time| start.elapsed() < time) => {}
+                next => break next,
+            }
+        }
     };
     match next {
         Err(RecvError::Closed) => Ok(None),

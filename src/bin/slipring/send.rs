@@ -1,7 +1,7 @@
 //! `slipring send`.
 
 use crate::failure::{About, Done, FAILURE, Failure, USAGE};
-use crate::{output, units};
+use crate::{interrupt, output, units};
 use indicatif::ProgressBar;
 use slipring::{Producer, Queue};
 use std::ffi::OsString;
@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Send messages: a text, all of standard input (-), or each of its lines (--lines)
@@ -56,7 +57,16 @@ pub fn run(args: Send) -> Done {
         timeout: args.timeout,
         pace: args.rate.map(|rate| Pace { rate, start: Instant::now(), sent: 0 }),
         name: &args.name,
+        sent: Arc::default(),
     };
+    let (sent, name) = (Arc::clone(&sender.sent), args.name.clone());
+    interrupt::last_words(move || {
+        let sent = sent.lock().map_or(0, |sent| *sent);
+        output::say(format_args!(
+            "{name}: interrupted; at least {} sent",
+            output::counted(sent, "message")
+        ));
+    })?;
     if args.lines {
         send_lines(&mut sender, queue.capacity(), args.count.unwrap_or(u64::MAX))?;
     } else {
@@ -78,6 +88,8 @@ struct Sender<'a> {
     timeout: Option<Duration>,
     pace: Option<Pace>,
     name: &'a str,
+    /// So many, for the last words.
+    sent: Arc<Mutex<u64>>,
 }
 
 impl Sender<'_> {
@@ -93,7 +105,15 @@ impl Sender<'_> {
             (Some(event), None) => producer.send_event(event, payload),
             (Some(event), Some(timeout)) => producer.send_event_timeout(event, payload, timeout),
         };
-        sent.map(drop).about(self.name)
+        sent.map(drop).about(self.name)?;
+        self.count(1);
+        Ok(())
+    }
+
+    fn count(&self, messages: u64) {
+        if let Ok(mut sent) = self.sent.lock() {
+            *sent += messages;
+        }
     }
 
     /// Batches have neither events nor time-outs, and no pace.
@@ -106,7 +126,10 @@ impl Sender<'_> {
             return Ok(());
         }
         if self.batches() && lines.len() > 1 {
-            return self.producer.send_batch(lines.drain(..)).map(drop).about(self.name);
+            let count = lines.len() as u64;
+            self.producer.send_batch(lines.drain(..)).about(self.name)?;
+            self.count(count);
+            return Ok(());
         }
         lines.drain(..).try_for_each(|line| self.send(line))
     }

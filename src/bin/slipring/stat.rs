@@ -1,40 +1,54 @@
 //! `slipring stat`.
 
+mod rates;
+
 use crate::failure::{About, Done};
 use crate::output::{self, table};
 use crate::units::{self, human};
 use serde_json::{Value, json};
-use slipring::{GroupStats, MemberStats, Observer, QueueStats, RoleStats};
+use slipring::gateway::server::metrics;
+use slipring::{GroupStats, MemberStats, Observer, Queue, QueueStats, RoleStats};
 use std::time::Duration;
 
 /// Figures of a queue, its groups and its members
+///
+/// With --interval: rates, a line for each interval, until interrupted.
 #[derive(clap::Args)]
 pub struct Stat {
-    /// The queue
-    name: String,
-    /// One JSON object
+    /// The queue; with --prometheus all, if none is named
+    #[arg(required_unless_present = "prometheus")]
+    name: Option<String>,
+    /// One JSON object; with --interval one a line
     #[arg(long)]
     json: bool,
-    /// Again every so often (5s, 500ms), until interrupted
-    #[arg(short, long, value_name = "TIME", value_parser = units::duration)]
+    /// Rates, every so often (5s, 500ms)
+    #[arg(short, long, value_name = "TIME", value_parser = units::interval)]
     interval: Option<Duration>,
+    /// Stop after so many intervals
+    #[arg(short = 'n', long = "count", value_name = "N", requires = "interval")]
+    count: Option<u64>,
+    /// The text format of Prometheus, with the names that the gateway's /metrics has
+    #[arg(long, conflicts_with_all = ["json", "interval"])]
+    prometheus: bool,
 }
 
 pub fn run(args: Stat) -> Done {
-    let observer = Observer::open(&args.name).about(&args.name)?;
-    loop {
-        let stats = observer.stats();
-        if args.json {
-            output::print_json(&queue_json(&stats))?;
-        } else {
-            output::print(&text(&stats))?;
-        }
-        let Some(interval) = args.interval else { return Ok(()) };
-        std::thread::sleep(interval);
-        if !args.json {
-            output::print("\n")?;
-        }
+    let Some(name) = &args.name else { return prometheus(&Queue::list().about("stat")?) };
+    let observer = Observer::open(name).about(name)?;
+    if args.prometheus {
+        return output::print(&metrics::of_queues(&[observer.stats()]));
     }
+    if let Some(interval) = args.interval {
+        return rates::run(name, interval, args.count.unwrap_or(u64::MAX), args.json);
+    }
+    let stats = observer.stats();
+    if args.json { output::print_json(&queue_json(&stats)) } else { output::print(&text(&stats)) }
+}
+
+/// What cannot be opened has no figures; `slipring doctor` says why.
+fn prometheus(names: &[String]) -> Done {
+    let queues = names.iter().filter_map(|name| Some(Observer::open(name).ok()?.stats()));
+    output::print(&metrics::of_queues(&queues.collect::<Vec<_>>()))
 }
 
 fn text(stats: &QueueStats) -> String {

@@ -1,6 +1,7 @@
 //! `slipring tail`.
 
 use crate::failure::{About, Done};
+use crate::interrupt::{GLANCE, Interrupt};
 use crate::message::Form;
 use crate::output;
 use crate::peek::lagged;
@@ -36,16 +37,25 @@ pub fn run(args: Tail) -> Done {
     if !args.follow {
         return Ok(());
     }
-    loop {
+    let interrupt = Interrupt::new()?;
+    let mut followed = 0;
+    while !interrupt.has_come() {
         buffer.clear();
-        match observer.recv() {
-            Ok(seen) => args.form.observed(&seen, &mut buffer),
+        match observer.recv_timeout(GLANCE) {
+            Ok(seen) => {
+                args.form.observed(&seen, &mut buffer);
+                followed += 1;
+            }
+            Err(RecvError::Timeout) => continue,
             Err(RecvError::Lagged { missed }) => lagged(&args.name, missed),
             Err(RecvError::Closed) => return Ok(()),
             Err(error) => return Err(error).about(&args.name),
         }
         output::write_counted(&mut out, &buffer).1?;
     }
+    let count = output::counted(followed, "message");
+    output::say(format_args!("{}: interrupted; {count} came since", args.name));
+    Ok(())
 }
 
 /// The last messages there are now; the observer then stands behind them.

@@ -36,6 +36,12 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_nanos(nanoseconds as u64))
 }
 
+/// Time between two looks.
+pub fn interval(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time < Duration::from_millis(10) { Err("use 10ms or more".into()) } else { Ok(time) }
+}
+
 /// Permission bits in octal.
 pub fn mode(text: &str) -> Result<u32, String> {
     let bits = u32::from_str_radix(text.trim_start_matches("0o"), 8).ok();

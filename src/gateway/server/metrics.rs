@@ -79,10 +79,16 @@ pub(super) fn text(counters: &Counters) -> String {
     let mut text = String::new();
     counters.write(&mut text);
     let (stats, _) = queues(COUNTED, usize::MAX);
+    text + &of_queues(&stats)
+}
+
+/// The figures of queues.
+pub fn of_queues(stats: &[QueueStats]) -> String {
+    let mut text = String::new();
     let mut queues = |name: &str, kind: &str, help: &str, value: &dyn Fn(&QueueStats) -> u64| {
         let name = format!("slipring_queue_{name}");
         family(&mut text, &name, kind, help);
-        for queue in &stats {
+        for queue in stats {
             let _ = writeln!(text, "{name}{{queue=\"{}\"}} {}", queue.name, value(queue));
         }
     };
@@ -96,7 +102,7 @@ pub(super) fn text(counters: &Counters) -> String {
     let mut groups = |name: &str, kind: &str, help: &str, value: &dyn Fn(&GroupStats) -> u64| {
         let name = format!("slipring_group_{name}");
         family(&mut text, &name, kind, help);
-        for queue in &stats {
+        for queue in stats {
             for group in queue.groups.iter().filter(|group| group.kind == "named") {
                 let labels = format!("queue=\"{}\",group=\"{}\"", queue.name, group.name);
                 let _ = writeln!(text, "{name}{{{labels}}} {}", value(group));
