@@ -22,5 +22,7 @@ mod pipes;
 mod shell;
 #[path = "cli/surface.rs"]
 mod surface;
+#[path = "cli/top.rs"]
+mod top;
 #[path = "cli/watch.rs"]
 mod watch;

@@ -24,6 +24,7 @@ mod send;
 mod serve;
 mod stat;
 mod tail;
+mod top;
 mod units;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -45,6 +46,7 @@ enum Command {
     Create(create::Create),
     Ls(ls::Ls),
     Stat(stat::Stat),
+    Top(top::Top),
     Send(send::Send),
     Recv(recv::Recv),
     Peek(peek::Peek),
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Command::Create(args) => create::run(args),
         Command::Ls(args) => ls::run(args),
         Command::Stat(args) => stat::run(args),
+        Command::Top(args) => top::run(args),
         Command::Send(args) => send::run(args),
         Command::Recv(args) => recv::run(args),
         Command::Peek(args) => peek::run(args),
