@@ -18,6 +18,8 @@ mod interrupts;
 mod json;
 #[path = "cli/pipes.rs"]
 mod pipes;
+#[path = "cli/record.rs"]
+mod record;
 #[path = "cli/shell.rs"]
 mod shell;
 #[path = "cli/surface.rs"]

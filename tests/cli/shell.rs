@@ -82,7 +82,7 @@ impl Shell {
     }
 
     /// Waits until a queue's figures are so.
-    pub fn until(&self, queue: &str, so: impl Fn(&Value) -> bool) {
+    pub fn until(&self, queue: &str, mut so: impl FnMut(&Value) -> bool) {
         let end = Instant::now() + LIMIT;
         loop {
             let stats = self.json(&["stat", queue, "--json"]);

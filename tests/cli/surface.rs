@@ -48,7 +48,7 @@ fn bash_completes() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
-    assert_eq!(complete("rec"), "recv");
+    assert_eq!(complete("rec"), "recv record");
     assert_eq!(complete("recv --max"), "--max-deliveries");
     assert_eq!(complete("dead re"), "requeue");
 }

@@ -18,7 +18,9 @@ pub type Done = Result<(), Failure>;
 
 pub const FAILURE: u8 = 1;
 pub const USAGE: u8 = 2;
+pub const NOT_FOUND: u8 = 3;
 pub const EMPTY: u8 = 4;
+pub const CORRUPT: u8 = 6;
 
 impl Failure {
     pub fn new(code: u8, text: impl Display) -> Self {

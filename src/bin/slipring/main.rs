@@ -18,7 +18,9 @@ mod message;
 mod output;
 mod peek;
 mod place;
+mod record;
 mod recv;
+mod replay;
 mod rm;
 mod send;
 mod serve;
@@ -54,6 +56,8 @@ enum Command {
     Close(close::Close),
     Rm(rm::Rm),
     Group(group::Group),
+    Record(record::Record),
+    Replay(replay::Replay),
     #[command(subcommand)]
     Dead(dead::Dead),
     Doctor(doctor::Doctor),
@@ -96,6 +100,8 @@ fn main() -> ExitCode {
         Command::Rm(args) => rm::run(args),
         Command::Group(args) => group::run(args),
         Command::Dead(args) => dead::run(args),
+        Command::Record(args) => record::run(args),
+        Command::Replay(args) => replay::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Bench(args) => bench::run(args),

@@ -45,13 +45,6 @@ pub struct Recv {
 
 pub fn run(args: Recv) -> Done {
     let queue = Queue::open(&args.name).about(&args.name)?;
-    let exists = || queue.stats().groups.iter().any(|group| group.name == args.group);
-    if args.from.is_some() && exists() {
-        output::say(format_args!(
-            "group {:?} exists and goes on where it is; --from is for new groups",
-            args.group
-        ));
-    }
     let consumer = options(&queue, &args).open().about(&args.name)?;
     let interrupt = Interrupt::new()?;
     let mut batch =
@@ -84,9 +77,19 @@ pub fn run(args: Recv) -> Done {
     Ok(())
 }
 
+/// A member of a group that is made at a start. One that exists goes on where it is, which is said.
+pub fn joining<'q>(queue: &'q Queue, group: &str, from: Option<Start>) -> ConsumerOptions<'q> {
+    let exists = || queue.stats().groups.iter().any(|other| other.name == group);
+    if from.is_some() && exists() {
+        output::say(format_args!(
+            "group {group:?} exists and goes on where it is; --from is for new groups"
+        ));
+    }
+    queue.consumer_options().group(group).start(from.unwrap_or_default())
+}
+
 fn options<'q>(queue: &'q Queue, args: &Recv) -> ConsumerOptions<'q> {
-    let mut options = queue.consumer_options().group(&args.group);
-    options = options.start(args.from.unwrap_or_default());
+    let mut options = joining(queue, &args.group, args.from);
     if let Some(pattern) = &args.filter {
         options = options.filter(pattern);
     }
