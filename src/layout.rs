@@ -13,8 +13,9 @@ use crossbeam_utils::CachePadded;
 
 /// The file's first eight bytes, as a little-endian number: "SLIPRING".
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"SLIPRING");
-/// Advanced with every change of the bytes' meaning. Independent of the crate's version.
-pub(crate) const LAYOUT_VERSION: u32 = 1;
+/// The layout of queue files that this library reads and writes. Advanced with every change of the bytes' meaning, and independent of the
+/// crate's version: programs of one layout version share queues.
+pub const LAYOUT_VERSION: u32 = 1;
 /// Feature bit: light fences are real ones and nobody runs sole, since membarrier was not to be had.
 pub(crate) const FEATURE_FENCED: u32 = 1;
 /// The bits that this version understands.

@@ -63,6 +63,7 @@ mod sys;
 mod wait;
 
 pub use error::{AckError, JoinError, OpenError, RecvError, SendError, Status};
+pub use layout::LAYOUT_VERSION;
 pub use queue::{
     Consumer, ConsumerOptions, DEFAULT_GROUP, DeadLetter, GroupStats, MemberStats, Message,
     Observed, Observer, Producer, Queue, QueueOptions, QueueStats, Recovered, Reservation,

@@ -10,6 +10,8 @@ mod codes;
 mod dead;
 #[path = "cli/demo.rs"]
 mod demo;
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/groups.rs"]
 mod groups;
 #[path = "cli/interrupts.rs"]

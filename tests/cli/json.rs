@@ -56,6 +56,7 @@ impl Page {
             "integer" => value.is_u64(),
             "number" => value.is_number(),
             "boolean" => value.is_boolean(),
+            "array" => value.is_array(),
             _ => match kind.strip_prefix("array of ") {
                 Some(kind) => {
                     let values = value.as_array().cloned().unwrap_or_default();
@@ -116,6 +117,20 @@ fn tables_are_as_documented() {
     check("rates", &[shell.ok(&["stat", "q", "--json", "-i", "10ms", "-n", "2"])]);
     std::fs::write(shell.path("junk"), "no queue").unwrap();
     check("ls", &[shell.ok(&["ls", "--json"])]);
+}
+
+#[test]
+fn the_report_is_as_documented() {
+    let shell = Shell::new();
+    let (producer, _) = lively(&shell);
+    drop(producer);
+    std::fs::write(shell.path("junk"), "no queue").unwrap();
+    let said = shell.run(&["doctor", "--json"]);
+    let value: Value = serde_json::from_slice(&said.out).unwrap();
+    for list in ["problems", "notes", "queues"] {
+        assert!(!value[list].as_array().unwrap().is_empty(), "no {list}: {value}");
+    }
+    check("doctor", &[String::from_utf8(said.out).unwrap()]);
 }
 
 #[test]

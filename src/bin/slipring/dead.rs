@@ -3,6 +3,7 @@
 mod requeue;
 
 use crate::failure::{About, Done, Failure};
+use crate::place::beside;
 use crate::{message, output};
 use serde_json::Value;
 use slipring::{
@@ -86,14 +87,6 @@ fn places(name: &str) -> Result<Vec<Place>, Failure> {
         return Ok(vec![Place { name: name.into(), of: None }]);
     }
     Ok(names.into_iter().map(|name| Place { name, of: Some(stats.id) }).collect())
-}
-
-/// The name of a queue in the directory of another one.
-fn beside(queue: &str, name: &str) -> String {
-    match queue.rsplit_once('/') {
-        Some((directory, _)) if !name.contains('/') => format!("{directory}/{name}"),
-        _ => name.into(),
-    }
 }
 
 impl Which {

@@ -13,6 +13,14 @@ pub fn directory(name: Option<&str>) -> PathBuf {
     chosen.map_or_else(|| "/dev/shm/slipring".into(), PathBuf::from)
 }
 
+/// The name of a queue in the directory of another one.
+pub fn beside(queue: &str, name: &str) -> String {
+    match queue.rsplit_once('/') {
+        Some((directory, _)) if !name.contains('/') => format!("{directory}/{name}"),
+        _ => name.into(),
+    }
+}
+
 /// Makes a queue.
 pub fn create(options: &QueueOptions, name: &str) -> Done {
     let created = options.create(name).map(drop);

@@ -1,8 +1,9 @@
 //! Dead letters on their way back.
 
-use super::{Which, beside, settle};
+use super::{Which, settle};
 use crate::failure::{About, Done, Failure, USAGE};
 use crate::output;
+use crate::place::beside;
 use slipring::{DeadLetter, Message, Observer, Producer, Queue, SendError};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
