@@ -28,5 +28,7 @@ mod shell;
 mod surface;
 #[path = "cli/top.rs"]
 mod top;
+#[path = "cli/trouble.rs"]
+mod trouble;
 #[path = "cli/watch.rs"]
 mod watch;

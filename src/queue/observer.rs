@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::join::starting_point;
 use super::join::find;
+use super::join::starting_point;
 use super::lossy::{Look, look};
 use super::shared::{Patience, Shared};
 use super::stats::{QueueStats, is_acked};

@@ -74,6 +74,11 @@ impl Coded for OpenError {
     fn code(&self) -> u8 {
         code(self.status())
     }
+
+    fn help(&self, _queue: &str) -> Option<String> {
+        let foreign = matches!(self, Self::Incompatible(why) if why.ends_with(')'));
+        foreign.then(|| "see `slipring ls` for those there are".into())
+    }
 }
 
 impl Coded for JoinError {
@@ -106,6 +111,7 @@ impl Coded for SendError {
             Self::Full | Self::Timeout => Some(format!(
                 "`slipring group ls {queue}` says which; receive from it, or drop it with `slipring group drop`"
             )),
+            Self::EventTooLong => Some("shorten it, or put it into the message".into()),
             Self::TooLarge { .. } => Some("create one with a larger --capacity".into()),
             _ => None,
         }

@@ -9,7 +9,7 @@ use crate::{output, recv, units};
 use format::{Frame, Header};
 use slipring::{Message, Observer, Queue, RecvError, Start};
 use std::fs::{File, OpenOptions};
-use std::io::{IsTerminal, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, IsTerminal, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -185,7 +185,13 @@ impl Recorder {
         } else {
             // As private as a queue.
             let options = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-            options.map_err(|error| Failure::io(&error, path.display()))?
+            options.map_err(|error| match error.kind() {
+                ErrorKind::AlreadyExists => {
+                    let text = format!("{}: exists already; name another file", path.display());
+                    Failure::new(FAILURE, text)
+                }
+                _ => Failure::io(&error, path.display()),
+            })?
         };
         let path = (!piped).then(|| path.to_owned());
         let mut buffer = Vec::with_capacity(BUFFER);

@@ -71,7 +71,10 @@ pub fn run(args: Recv) -> Done {
         output::say(format_args!("{}: interrupted; {count} received and acked", args.name));
     }
     if args.count.is_some_and(|count| received < count) {
-        let text = format!("{}: no more messages: {received} of {wanted} came", args.name);
+        let name = &args.name;
+        let text = format!(
+            "{name}: no more messages: {received} of {wanted} came; does anybody send? `slipring stat {name}` tells"
+        );
         return Err(Failure::new(EMPTY, text));
     }
     Ok(())

@@ -3,6 +3,7 @@
 use crate::failure::{Done, FAILURE, Failure, USAGE};
 use slipring::gateway::config::{Config, Settings};
 use slipring::gateway::server::Server;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// Serve the queues over HTTP and WebSocket, until interrupted
@@ -29,7 +30,13 @@ pub struct Serve {
 
 pub fn run(args: Serve) -> Done {
     let config = settings(&args)?;
-    let mut server = Server::bind(config).map_err(|error| Failure::new(FAILURE, error))?;
+    let mut server = Server::bind(config).map_err(|error| {
+        let help = match error.kind() {
+            ErrorKind::AddrInUse => "; end what listens there, or choose another --listen",
+            _ => "",
+        };
+        Failure::new(FAILURE, format_args!("{error}{help}"))
+    })?;
     eprintln!("listening on {}", server.url());
     server.reload_from(move || settings(&args).map_err(Failure::into_text));
     server.run().map_err(|error| Failure::new(FAILURE, error))
