@@ -8,6 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// What programs of the pages may use beside Slipring.
 const DEPENDENCIES: &str = r#"
@@ -23,8 +24,11 @@ struct Package(PathBuf);
 
 impl Package {
     fn new(programs: &[(String, &Block)]) -> Self {
+        // Tests run side by side.
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Relaxed);
         let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let path = place.join(format!("docs-{}", std::process::id()));
+        let path = place.join(format!("docs-{}-{count}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(path.join("src/bin")).unwrap();
         for (name, block) in programs {
