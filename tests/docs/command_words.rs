@@ -8,6 +8,7 @@ use std::sync::{Mutex, OnceLock};
 pub fn breaches(page: &Page) -> Vec<String> {
     let mut wrong = Vec::new();
     for (number, line) in page.prose() {
+        wrong.extend(row(line).map(|error| format!("{}:{number}: {error}", page.name)));
         for span in line.split('`').skip(1).step_by(2) {
             let error = match span.split_once(' ') {
                 Some(("slipring", rest)) => slipring(rest),
@@ -18,6 +19,17 @@ pub fn breaches(page: &Page) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// A row of a table whose first cell is a command: options that it names elsewhere are that command's.
+fn row(line: &str) -> Option<String> {
+    let (command, rest) = line.strip_prefix("| `")?.split_once('`')?;
+    let verb = command.split_whitespace().next()?;
+    let help = help(&[verb])?;
+    let spans = rest.split('`').skip(1).step_by(2).filter(|span| span.starts_with('-'));
+    let mut options = spans.filter_map(|span| span.split([' ', '=']).next());
+    let missing = options.find(|option| *option != "-" && !has(&help, option))?;
+    Some(format!("`{command}` has no option {missing}"))
 }
 
 /// The command's own help says which options it has.
@@ -85,6 +97,9 @@ fn commands_that_do_not_exist_are_found() {
         assert_eq!(slipring(right).is_none(), !right.contains("-not"), "{right}");
     }
     assert!(slipring("frobnicate orders").is_some());
+    assert!(row("| `send NAME` | sends; `--event E`, `-` |").is_none());
+    assert!(row("| `send NAME` | sends; `--evnt E`, `-` |").is_some());
+    assert!(row("| `listen` | an address; `--listen` |").is_none());
     assert!(make("test-lint").is_none() && make("install PREFIX=/x").is_none());
     assert!(make("test-nothing").is_some());
 }
