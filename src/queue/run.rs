@@ -29,6 +29,9 @@ impl Consumer {
     /// # slipring::Queue::unlink(dir.to_str().unwrap())?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Errors
+    /// As [`recv`](Consumer::recv), if there was no message.
     #[inline]
     pub fn recv_each(
         &self,
@@ -39,6 +42,9 @@ impl Consumer {
     }
 
     /// As [`recv_each`](Consumer::recv_each), but if there is no message now it says [`RecvError::Empty`].
+    ///
+    /// # Errors
+    /// As [`try_recv`](Consumer::try_recv).
     #[inline]
     pub fn try_recv_each(
         &self,
