@@ -138,7 +138,7 @@ impl Socket {
         let mut pushed = false;
         while self.codec.is_open() && wire.has_room() {
             match self.talk.push_one(wire, world) {
-                Ok(true) => pushed = true,
+                Ok(true) => wire.send_first(&mut pushed),
                 Ok(false) => break,
                 Err(end) => self.close(end.code, &end.reason),
             }

@@ -125,6 +125,13 @@ impl Wire {
         self.out.extend_from_slice(&payload[taken..]);
     }
 
+    /// Something was pushed. The first goes out before the queue is looked at again, which may take longer than to send.
+    pub(super) fn send_first(&mut self, pushed: &mut bool) {
+        if !std::mem::replace(pushed, true) {
+            self.broken |= self.flush().is_err();
+        }
+    }
+
     /// Sends what the socket takes now.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         while !self.broken && self.push()? {
