@@ -82,19 +82,17 @@ impl Bell {
 /// Rings the bell `name` in `dir`. `false` if nobody has hung one up, or its owner is dead; a
 /// hint, since the owner may die at any time, and another ringer may look like an owner.
 pub(crate) fn ring(dir: &Path, name: &str) -> io::Result<bool> {
-    let fifo = match open_fifo(&place(dir, name)?, libc::O_WRONLY) {
+    let path = place(dir, name)?;
+    // If the owner died after the first look, a write would raise SIGPIPE. Through a description
+    // that is itself a reader it can't. Whoever has the name by then is rung in his place.
+    let both = open_fifo(&path, libc::O_WRONLY).and_then(|_| open_fifo(&path, libc::O_RDWR));
+    let safe = match both {
         Err(error) => match error.raw_os_error() {
             Some(libc::ENXIO | libc::ENOENT) => return Ok(false),
             _ => return Err(error),
         },
         Ok(fifo) => fifo,
     };
-    // If the owner died now, a write would raise SIGPIPE. Through a description that is itself a
-    // reader it can't.
-    let safe = File::from(super::open(
-        &super::proc_path(fifo.as_raw_fd())?,
-        libc::O_RDWR | libc::O_NONBLOCK,
-    )?);
     match super::uninterrupted(|| (&safe).write(&[1])) {
         Ok(_) => Ok(true),
         // Full: it has been rung often enough.
