@@ -126,7 +126,7 @@ setup-bench: setup
 	@dpkg -s $(PEERS) >/dev/null 2>&1 || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends $(PEERS); }
 
 setup-test: setup
-	@$(call have,pkg-config:pkg-config cmake:cmake clang:clang valgrind:valgrind abidw:abigail-tools python3:python3 node:nodejs npm:npm go:golang-go nats-server:nats-server curl:curl chromium:chromium tmux:tmux pgrep:procps script:bsdutils)
+	@$(call have,pkg-config:pkg-config cmake:cmake clang:clang valgrind:valgrind abidw:abigail-tools python3:python3 node:nodejs npm:npm go:golang-go nats-server:nats-server curl:curl openssl:openssl chromium:chromium tmux:tmux pgrep:procps script:bsdutils)
 	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 

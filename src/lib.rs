@@ -67,5 +67,5 @@ pub use layout::LAYOUT_VERSION;
 pub use queue::{
     Consumer, ConsumerOptions, DEFAULT_GROUP, DeadLetter, GroupStats, MemberStats, Message,
     Observed, Observer, Producer, Queue, QueueOptions, QueueStats, Recovered, Reservation,
-    RoleStats, Start, event_matches,
+    RoleStats, Start, Turn, event_matches,
 };

@@ -17,6 +17,7 @@ mod run;
 mod settle;
 mod shared;
 mod stats;
+mod turn;
 
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -30,6 +31,7 @@ pub use observer::{Observed, Observer};
 pub use options::{ConsumerOptions, QueueOptions, Start};
 pub use producer::{Producer, Reservation};
 pub use stats::{GroupStats, MemberStats, QueueStats, RoleStats};
+pub use turn::Turn;
 
 use crate::error::JoinError;
 use crate::sync::{Acquire, Relaxed};

@@ -31,6 +31,12 @@ pub struct Config {
     pub origins: Vec<String>,
     /// Names by which clients call this server, beside addresses and `localhost`. Default none.
     pub hosts: Vec<String>,
+    /// UDP sockets whose datagrams become messages: `ADDRESS:PORT=QUEUE`, or `ADDRESS:PORT=QUEUE/EVENT`. Default none.
+    pub udp: Vec<String>,
+    /// Bytes of datagrams for which the kernel is asked to have room, at each of them; 0 for its own measure. Default 4 MiB.
+    pub udp_buffer: usize,
+    /// By which name gateways know that they serve the same place; empty for their address. Default empty.
+    pub turn: String,
     /// Bytes of a message. Default 1 MiB.
     pub payload: usize,
     /// Bytes of a request's head. Default 8 KiB.
@@ -41,6 +47,10 @@ pub struct Config {
     pub connections: usize,
     /// Connections at once from one address. Default 256.
     pub connections_per_address: usize,
+    /// Bytes that a client may send in a second; 0 for any number. Default 0.
+    pub bytes_per_second: usize,
+    /// Messages, or requests, that a client may send in a second; 0 for any number. Default 0.
+    pub messages_per_second: usize,
     /// Messages that a WebSocket client may hold without an ack. Default 16.
     pub window: usize,
     /// Ids of messages that are remembered of each queue, so that none of them is sent twice. Default 65536.
@@ -79,11 +89,16 @@ impl Default for Config {
             insecure: false,
             origins: Vec::new(),
             hosts: Vec::new(),
+            udp: Vec::new(),
+            udp_buffer: 4 << 20,
+            turn: String::new(),
             payload: 1 << 20,
             head: 8 << 10,
             out_queue: 256 << 10,
             connections: 1000,
             connections_per_address: 256,
+            bytes_per_second: 0,
+            messages_per_second: 0,
             window: 16,
             ids: 65536,
             ack_seconds: 30,

@@ -15,6 +15,7 @@ mod http;
 mod ids;
 mod leases;
 mod listen;
+mod meter;
 pub mod metrics;
 mod page;
 mod problem;
@@ -22,9 +23,11 @@ mod pull;
 mod query;
 mod queues;
 mod reload;
+mod standby;
 mod timers;
 mod tls;
 mod token;
+mod udp;
 mod websocket;
 mod wire;
 mod world;
@@ -40,6 +43,7 @@ use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
 
 use super::config::Config;
+use crate::Turn;
 use access::Access;
 use connection::{Connection, Fate, Id};
 use feed::{Client, Feeds};
@@ -53,6 +57,7 @@ use queues::Queues;
 use reload::Reloader;
 use timers::{Due, Timers};
 use token::Whose;
+use udp::Collector;
 use wire::Wire;
 use world::World;
 
@@ -88,11 +93,12 @@ pub struct Server {
     buffer: Vec<u8>,
     world: World,
     poll: Poll,
+    /// Last: who stands by finds all else free.
+    _turn: Option<Turn>,
 }
 
 impl Server {
-    /// Listens as the settings say, and takes SIGTERM, SIGINT and SIGHUP from now on.
-    pub fn bind(config: Config) -> io::Result<Self> {
+    fn bind_at(config: Config) -> io::Result<Self> {
         let address = listen::resolve("listen", &config.listen)?;
         let loopback = address.ip().is_loopback();
         reload::check_open(&config, loopback)?;
@@ -100,6 +106,7 @@ impl Server {
         let poll = Poll::new()?;
         let registry = poll.registry();
         let ports = open_ports(&config, address, registry)?;
+        let collectors = open_collectors(&config, registry)?;
         let local = ports.iter().find_map(Port::address).unwrap_or(address);
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         registry.register(&mut signals, token::SIGNALS, Interest::READABLE)?;
@@ -110,6 +117,7 @@ impl Server {
             groups: Groups::new(registry.try_clone()?),
             feeds: Feeds::new(registry.try_clone()?),
             leases: Leases::new(Duration::from_secs(config.ack_seconds)),
+            collectors,
             timers: Timers::default(),
             counters: Counters::default(),
             figures: Figures::new(),
@@ -129,6 +137,7 @@ impl Server {
             buffer: vec![0; BUFFER],
             world,
             poll,
+            _turn: None,
         })
     }
 
@@ -159,6 +168,7 @@ impl Server {
                     Whose::Group(key) => self.on_group(key),
                     Whose::Port(index) => self.accept(index),
                     Whose::Feed(key) => self.fed.push(key),
+                    Whose::Collector(index) => self.world.collect(index),
                     Whose::Connection(index) => {
                         self.on_connection(index, event.is_read_closed() || event.is_error());
                     }
@@ -181,6 +191,7 @@ impl Server {
                     }
                     Due::Accept(index) => self.accept(index),
                     Due::Figures => self.show_figures(now),
+                    Due::Collect(index) => self.world.collect(index),
                     Due::Drain => return Ok(()),
                 }
             }
@@ -306,7 +317,7 @@ impl Server {
         }
         self.serial += 1;
         let id = Id { index: entry.key(), serial: self.serial };
-        let mut wire = Wire::new(socket, config.out_queue);
+        let mut wire = Wire::new(socket, config);
         if let Some(identity) = self.world.identity.as_ref().filter(|_| secure) {
             wire.secure(identity);
         }
@@ -338,6 +349,9 @@ impl Server {
     fn drain(&mut self) {
         self.world.draining = true;
         self.ports.clear();
+        for collector in &mut self.world.collectors {
+            collector.finish(&mut self.world.queues);
+        }
         let time = Duration::from_secs(self.world.config.drain_seconds);
         self.world.timers.set(Instant::now() + time, Due::Drain);
         let ids: Vec<Id> = self.connections.iter().map(|(_, connection)| connection.id).collect();
@@ -357,4 +371,13 @@ fn open_ports(config: &Config, address: SocketAddr, registry: &Registry) -> io::
         port.register(registry, token::port(index))?;
     }
     Ok(ports)
+}
+
+fn open_collectors(config: &Config, registry: &Registry) -> io::Result<Vec<Collector>> {
+    let open = |(index, setting): (usize, &String)| {
+        let mut collector = Collector::open(setting, config)?;
+        collector.register(registry, token::collector(index))?;
+        Ok(collector)
+    };
+    config.udp.iter().enumerate().map(open).collect()
 }

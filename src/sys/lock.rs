@@ -48,6 +48,12 @@ impl LockFile {
         }
     }
 
+    /// Takes the lock of `byte`, waiting in the kernel as long as another description has it.
+    pub(crate) fn lock(&self, byte: u64) -> io::Result<()> {
+        let start = LOCK_BASE.checked_add(byte).ok_or_else(too_far)?;
+        set_range(self.fd.fd(), libc::F_OFD_SETLKW, libc::F_WRLCK, (start, 1))
+    }
+
     /// Frees the lock of `byte`; no error if it wasn't held.
     pub(crate) fn unlock(&self, byte: u64) -> io::Result<()> {
         set(self.fd.fd(), libc::F_UNLCK, byte)
@@ -78,7 +84,7 @@ impl Drop for LockFile {
     fn drop(&mut self) {
         if !self.fd.is_inherited() {
             // A length of 0 is everything behind the start.
-            let _ = set_range(self.fd.fd(), libc::F_UNLCK, LOCK_BASE, 0);
+            let _ = set_range(self.fd.fd(), libc::F_OFD_SETLK, libc::F_UNLCK, (LOCK_BASE, 0));
         }
     }
 }
@@ -103,10 +109,11 @@ pub(crate) fn is_held(file: &File, byte: u64) -> io::Result<bool> {
 
 /// Sets the lock of one byte to `kind`, without waiting.
 fn set(fd: RawFd, kind: c_int, byte: u64) -> io::Result<()> {
-    set_range(fd, kind, LOCK_BASE.checked_add(byte).ok_or_else(too_far)?, 1)
+    let start = LOCK_BASE.checked_add(byte).ok_or_else(too_far)?;
+    set_range(fd, libc::F_OFD_SETLK, kind, (start, 1))
 }
 
-fn set_range(fd: RawFd, kind: c_int, start: u64, len: i64) -> io::Result<()> {
+fn set_range(fd: RawFd, command: c_int, kind: c_int, (start, len): (u64, i64)) -> io::Result<()> {
     // `l_pid` must be 0 for this family.
     let lock = libc::flock {
         l_type: kind as c_short,
@@ -116,8 +123,8 @@ fn set_range(fd: RawFd, kind: c_int, start: u64, len: i64) -> io::Result<()> {
         l_pid: 0,
     };
     super::uninterrupted(|| {
-        // SAFETY: F_OFD_SETLK reads one `flock`, which lives until the call returns.
-        super::check(unsafe { libc::fcntl(fd, libc::F_OFD_SETLK, &raw const lock) })
+        // SAFETY: F_OFD_SETLK and F_OFD_SETLKW read one `flock`, which lives until the call returns.
+        super::check(unsafe { libc::fcntl(fd, command, &raw const lock) })
     })?;
     Ok(())
 }

@@ -27,10 +27,16 @@ mod once;
 mod page;
 #[path = "serve/permissions.rs"]
 mod permissions;
+#[path = "serve/rates.rs"]
+mod rates;
 #[path = "serve/settings.rs"]
 mod settings;
+#[path = "serve/standby.rs"]
+mod standby;
 #[path = "serve/tls.rs"]
 mod tls;
+#[path = "serve/udp.rs"]
+mod udp;
 #[path = "serve/websocket.rs"]
 mod websocket;
 

@@ -23,6 +23,9 @@ pub struct Serve {
     /// Listen beyond loopback without a token
     #[arg(long)]
     insecure: bool,
+    /// Wait until the gateway that serves here ends or dies, then take its place
+    #[arg(long)]
+    standby: bool,
     /// Any other setting
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
@@ -30,7 +33,13 @@ pub struct Serve {
 
 pub fn run(args: Serve) -> Done {
     let config = settings(&args)?;
-    let mut server = Server::bind(config).map_err(|error| {
+    let server = if args.standby {
+        eprintln!("standing by");
+        Server::stand_by(|| settings(&args).map_err(Failure::into_text))
+    } else {
+        Server::bind(config)
+    };
+    let mut server = server.map_err(|error| {
         let help = match error.kind() {
             ErrorKind::AddrInUse => "; end what listens there, or choose another --listen",
             _ => "",

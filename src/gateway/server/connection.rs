@@ -147,7 +147,9 @@ impl Connection {
             Ok(None) => Ok(false),
             Ok(Some(0)) => self.on_end(world),
             Ok(Some(count)) => {
-                self.take(&mut buffer[..count], world);
+                if self.wire.meter.bytes(count) || !self.refuse(world) {
+                    self.take(&mut buffer[..count], world);
+                }
                 Ok(true)
             }
             Err(error) => {
@@ -181,6 +183,18 @@ impl Connection {
             Face::WebSocket(socket) => socket.take(input, &mut self.wire, world),
             Face::Events(_) | Face::Closing { .. } => {}
         }
+    }
+
+    /// More came than may. `false`: the client knows already that it is over.
+    fn refuse(&mut self, world: &mut World) -> bool {
+        match &mut self.face {
+            Face::Http(http) => http.refuse(&mut self.wire, world),
+            Face::WebSocket(socket) => return socket.refuse(world),
+            Face::Events(events) => events.end(&mut self.wire),
+            Face::Closing { .. } => return false,
+        }
+        self.close(world);
+        true
     }
 
     fn step(&mut self, step: Step, world: &mut World) {

@@ -169,6 +169,12 @@ impl Http {
         false
     }
 
+    /// The client sends too much.
+    pub(super) fn refuse(&self, wire: &mut Wire, world: &mut World) {
+        world.counters.over_rate += 1;
+        Reply::last().error(wire.out(), 429, "too much in a second");
+    }
+
     /// Looks for the message that it waits for. `None`: nothing has changed.
     pub(super) fn push(&mut self, wire: &mut Wire, world: &mut World) -> Option<Step> {
         let pull = self.pull.as_mut()?;
@@ -215,6 +221,10 @@ impl Http {
                     (self.since, self.used) = (Instant::now(), true);
                     world.counters.requests += 1;
                     let asked = Asked::new(&request, world);
+                    if !wire.meter.message() {
+                        self.refuse(wire, world);
+                        return Step::Close;
+                    }
                     let has_body = request.body != Body::None;
                     let keeps_alive = asked.reply.keeps_alive();
                     match route(&request, asked, id, wire, world) {
@@ -354,7 +364,7 @@ fn answer(
     match (request.method, path) {
         (Method::Get | Method::Head, ["metrics"]) => {
             grant.see_all()?;
-            let text = metrics::text(&world.counters);
+            let text = metrics::text(&world.counters, &world.collectors);
             let head = asked.begin(&world.access.cors, wire.out(), 200);
             head.body("text/plain; version=0.0.4", text.as_bytes());
             Ok(Answer::Done)

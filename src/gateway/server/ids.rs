@@ -23,7 +23,7 @@ impl Ids {
     pub(super) fn read(queue: &Queue, limit: usize) -> Result<Self, Problem> {
         let mut ids = Self { positions: HashMap::new(), order: VecDeque::new(), limit };
         let mut observer = queue.observe()?;
-        let end = queue.stats().latest;
+        let end = queue.bounds().end;
         while observer.position() < end {
             match observer.try_recv() {
                 Ok(message) => {

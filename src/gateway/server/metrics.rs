@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::udp::Collector;
 use crate::{GroupStats, Observer, Queue, QueueStats};
 
 /// Messages of a group that are counted one by one: everybody else waits meanwhile.
@@ -30,6 +31,8 @@ pub(super) struct Counters {
     pub(super) timeouts: u64,
     /// Connections on which something came that was not right as TLS.
     pub(super) tls_failures: u64,
+    /// Connections closed since more came in a second than may.
+    pub(super) over_rate: u64,
     pub(super) reloads: u64,
     pub(super) reload_failures: u64,
 }
@@ -50,6 +53,7 @@ impl Counters {
             ("ack_timeouts", "Messages not settled in time.", self.leases_over),
             ("overruns", "Readers told that they were overrun.", self.overruns),
             ("timeouts", "Connections closed over a time-out.", self.timeouts),
+            ("over_rate", "Connections closed since too much came in a second.", self.over_rate),
             ("reloads", "Times that permissions and certificates were read anew.", self.reloads),
             ("reload_failures", "Times that they could not be read.", self.reload_failures),
             ("tls_failures", "Connections closed since what came was not TLS.", self.tls_failures),
@@ -74,10 +78,25 @@ pub(super) fn queues(counted: u64, most: usize) -> (Vec<QueueStats>, usize) {
     (stats, all)
 }
 
+fn write_collectors(text: &mut String, collectors: &[Collector]) {
+    let figures: Vec<_> = collectors.iter().flat_map(Collector::figures).collect();
+    for (name, help) in [
+        ("received", "Datagrams that became messages."),
+        ("dropped", "Datagrams that did not, and why."),
+    ] {
+        let full_name = format!("slipring_udp_{name}_total");
+        family(text, &full_name, "counter", help);
+        for (_, labels, value) in figures.iter().filter(|figure| figure.0 == name) {
+            let _ = writeln!(text, "{full_name}{{{labels}}} {value}");
+        }
+    }
+}
+
 /// All figures: the loop's, and those of the queues that it may read.
-pub(super) fn text(counters: &Counters) -> String {
+pub(super) fn text(counters: &Counters, collectors: &[Collector]) -> String {
     let mut text = String::new();
     counters.write(&mut text);
+    write_collectors(&mut text, collectors);
     let (stats, _) = queues(COUNTED, usize::MAX);
     text + &of_queues(&stats)
 }

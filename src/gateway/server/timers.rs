@@ -14,6 +14,8 @@ pub(super) enum Due {
     Accept(usize),
     /// Who looks at the page is to see new figures.
     Figures,
+    /// There may be more datagrams.
+    Collect(usize),
     /// Who has not finished by now is cut off.
     Drain,
 }

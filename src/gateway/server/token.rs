@@ -4,7 +4,7 @@ use mio::Token;
 
 pub(super) const SIGNALS: Token = Token(usize::MAX);
 
-const KINDS: usize = 4;
+const KINDS: usize = 5;
 
 /// Who is meant by a number.
 pub(super) enum Whose {
@@ -13,6 +13,7 @@ pub(super) enum Whose {
     Group(usize),
     Port(usize),
     Feed(usize),
+    Collector(usize),
 }
 
 pub(super) fn connection(index: usize) -> Token {
@@ -31,6 +32,10 @@ pub(super) fn feed(key: usize) -> Token {
     Token(KINDS * key + 3)
 }
 
+pub(super) fn collector(index: usize) -> Token {
+    Token(KINDS * index + 4)
+}
+
 pub(super) fn whose(token: Token) -> Whose {
     match token {
         SIGNALS => Whose::Signals,
@@ -38,7 +43,8 @@ pub(super) fn whose(token: Token) -> Whose {
             0 => Whose::Connection(number / KINDS),
             1 => Whose::Group(number / KINDS),
             2 => Whose::Port(number / KINDS),
-            _ => Whose::Feed(number / KINDS),
+            3 => Whose::Feed(number / KINDS),
+            _ => Whose::Collector(number / KINDS),
         },
     }
 }

@@ -110,6 +110,11 @@ impl Socket {
     pub(super) fn take(&mut self, mut input: &mut [u8], wire: &mut Wire, world: &mut World) {
         (self.heard, self.pinged) = (Instant::now(), false);
         while let Some(event) = self.codec.next(&mut input) {
+            let is_message = matches!(event, Event::Text(_) | Event::Binary(_));
+            if is_message && !wire.meter.message() {
+                self.refuse(world);
+                return;
+            }
             let reply = match event {
                 Event::Text(text) => self.talk.on_text(text, world),
                 Event::Binary(bytes) => Some(self.talk.publish(None, "", bytes, world)),
@@ -151,6 +156,16 @@ impl Socket {
             pushed = true;
         }
         if self.codec.is_closed() && !self.codec.has_output() { None } else { Some(pushed) }
+    }
+
+    /// The client sends too much. `false`: it is closed already.
+    pub(super) fn refuse(&mut self, world: &mut World) -> bool {
+        if !self.codec.is_open() {
+            return false;
+        }
+        world.counters.over_rate += 1;
+        self.close(code::POLICY, "too much in a second");
+        true
     }
 
     fn close(&mut self, code: u16, reason: &str) {

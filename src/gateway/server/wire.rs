@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::listen::Socket;
+use super::meter::Meter;
 use super::tls::{Identity, Tls};
+use crate::gateway::config::Config;
 
 /// Pieces that go out with one call.
 const SLICES: usize = 64;
@@ -43,10 +45,12 @@ pub(super) struct Wire {
     /// When bytes last went out, or began to wait.
     pub(super) progress: Instant,
     broken: bool,
+    /// What the client may still send.
+    pub(super) meter: Meter,
 }
 
 impl Wire {
-    pub(super) fn new(socket: Socket, limit: usize) -> Self {
+    pub(super) fn new(socket: Socket, config: &Config) -> Self {
         Self {
             socket,
             tls: None,
@@ -54,9 +58,10 @@ impl Wire {
             queued: 0,
             out: Vec::new(),
             sent: 0,
-            limit,
+            limit: config.out_queue,
             progress: Instant::now(),
             broken: false,
+            meter: Meter::new(config),
         }
     }
 

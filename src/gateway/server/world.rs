@@ -10,8 +10,9 @@ use super::leases::Leases;
 use super::metrics::Counters;
 use super::problem::Problem;
 use super::queues::{Queues, Sent};
-use super::timers::Timers;
+use super::timers::{Due, Timers};
 use super::tls::Identity;
+use super::udp::Collector;
 use crate::gateway::config::Config;
 
 pub(super) struct World {
@@ -23,6 +24,7 @@ pub(super) struct World {
     pub(super) groups: Groups,
     pub(super) feeds: Feeds,
     pub(super) leases: Leases,
+    pub(super) collectors: Vec<Collector>,
     pub(super) timers: Timers,
     pub(super) counters: Counters,
     pub(super) figures: Figures,
@@ -73,6 +75,14 @@ impl World {
         self.groups.settle(lease.group, lease.position, verdict)?;
         self.counters.settled += 1;
         Ok(())
+    }
+
+    /// Takes the datagrams of a socket, in turns with what else there is to do.
+    pub(super) fn collect(&mut self, index: usize) {
+        let collector = self.collectors.get_mut(index);
+        if collector.is_some_and(|collector| collector.collect(&mut self.queues)) {
+            self.timers.set(Instant::now(), Due::Collect(index));
+        }
     }
 
     /// Gives messages back whose time is over.
