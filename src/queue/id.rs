@@ -15,6 +15,9 @@ impl Producer {
     /// Sends a message with an id of 1 to 255 bytes, waiting for room. Message and id become visible at once, or neither does; nobody but the
     /// application looks at ids. `event` may be empty.
     ///
+    /// # Errors
+    /// [`InvalidId`](SendError::InvalidId), and those of [`Producer::send_event`].
+    ///
     /// ```
     /// # let dir = std::env::temp_dir().join(format!("slipring-id-{}", std::process::id()));
     /// # std::fs::create_dir_all(&dir)?;
@@ -38,6 +41,9 @@ impl Producer {
     }
 
     /// Sends a message with an id if there is room now, else says [`SendError::Full`].
+    ///
+    /// # Errors
+    /// As [`Producer::send_with_id`].
     pub fn try_send_with_id(
         &mut self,
         id: &[u8],

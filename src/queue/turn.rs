@@ -25,6 +25,9 @@ pub struct Turn {
 
 impl Turn {
     /// Takes the turn of a name (as queues have) in the queues' directory, unless somebody has it.
+    ///
+    /// # Errors
+    /// [`Invalid`](OpenError::Invalid): no such name can be. [`Permission`](OpenError::Permission), or another of the system's, about its file.
     pub fn try_take(name: &str) -> Result<Option<Self>, OpenError> {
         let lock = open(name)?;
         let taken = lock.try_lock(0).map_err(|error| OpenError::from_io(error, name))?;
@@ -32,6 +35,9 @@ impl Turn {
     }
 
     /// Takes it, waiting as long as somebody has it: until that one lets it go or dies. (A stopped process keeps it.)
+    ///
+    /// # Errors
+    /// As [`Turn::try_take`].
     pub fn take(name: &str) -> Result<Self, OpenError> {
         let lock = open(name)?;
         lock.lock(0).map_err(|error| OpenError::from_io(error, name))?;

@@ -68,30 +68,26 @@ impl Queues {
         payload: &[u8],
     ) -> Result<Sent, Problem> {
         ids::check(id)?;
-        // First, since that repairs what a gateway that was killed has left.
-        self.producer(name)?;
         let limit = self.ids;
-        let open = self.open(name)?;
-        let known = match &mut open.ids {
+        let Open { queue, producer, ids, .. } = self.open(name)?;
+        // First, since that repairs what a gateway that was killed has left.
+        let producer = join(queue, producer)?;
+        let ids = match ids {
             Some(ids) => ids,
-            none => none.insert(Ids::read(&open.queue, limit)?),
+            none => none.insert(Ids::read(queue, limit)?),
         };
-        if let Some(position) = known.position(id) {
+        if let Some(position) = ids.position(id) {
             return Ok(Sent { position, duplicate: true });
         }
-        let producer = open.producer.as_mut().ok_or_else(no_queue)?;
         let position = producer.try_send_with_id(id.as_bytes(), event, payload)?;
-        known.add(id, position);
+        ids.add(id, position);
         Ok(Sent { position, duplicate: false })
     }
 
     /// What sends to the queue of a name.
     pub(super) fn producer(&mut self, name: &str) -> Result<&mut Producer, Problem> {
-        let open = self.open(name)?;
-        match &mut open.producer {
-            Some(producer) => Ok(producer),
-            none => Ok(none.insert(open.queue.producer()?)),
-        }
+        let Open { queue, producer, .. } = self.open(name)?;
+        join(queue, producer)
     }
 
     fn open(&mut self, name: &str) -> Result<&mut Open, Problem> {
@@ -102,7 +98,7 @@ impl Queues {
         if !fresh {
             self.look_again(name)?;
         }
-        self.all.get_mut(name).ok_or_else(no_queue)
+        self.all.get_mut(name).ok_or_else(|| Problem::new(404, "no such queue"))
     }
 
     /// The name may stand for another queue by now, or for none.
@@ -125,6 +121,12 @@ impl Queues {
     }
 }
 
-fn no_queue() -> Problem {
-    Problem::new(404, "no such queue")
+fn join<'p>(
+    queue: &Queue,
+    producer: &'p mut Option<Producer>,
+) -> Result<&'p mut Producer, Problem> {
+    match producer {
+        Some(producer) => Ok(producer),
+        none => Ok(none.insert(queue.producer()?)),
+    }
 }

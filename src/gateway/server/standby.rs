@@ -47,13 +47,18 @@ impl Server {
     /// Listens as the settings say, and takes SIGTERM, SIGINT and SIGHUP from now on.
     pub fn bind(config: Config) -> io::Result<Self> {
         let Some(name) = turn(&config)? else { return Self::bind_at(config) };
-        let Some(turn) = Turn::try_take(&name).map_err(failed)? else {
-            let text = format!(
-                "another gateway serves here ({name}): stop it, or let this one stand by (--standby)"
-            );
-            return Err(io::Error::new(ErrorKind::ResourceBusy, text));
+        let turn = match Turn::try_take(&name) {
+            Ok(Some(turn)) => Some(turn),
+            Ok(None) => {
+                let text = "stop it, or let this one stand by (--standby)";
+                let text = format!("another gateway serves here ({name}): {text}");
+                return Err(io::Error::new(ErrorKind::ResourceBusy, text));
+            }
+            // The queues' directory is somebody else's: nobody can stand by here.
+            Err(OpenError::Permission(_)) => None,
+            Err(error) => return Err(failed(error)),
         };
-        Self::bind_at(config).map(|server| Self { _turn: Some(turn), ..server })
+        Self::bind_at(config).map(|server| Self { _turn: turn, ..server })
     }
 }
 
