@@ -61,8 +61,21 @@ pub struct Config {
     pub handshake_seconds: u64,
     /// Seconds without a sign of life after which a connection is closed. Default 60.
     pub idle_seconds: u64,
+    /// The queue that is Socket.IO's namespace `/`; empty for none. Default empty.
+    pub default_queue: String,
+    /// Milliseconds between the pings that Engine.IO clients are sent. Default 25000.
+    pub ping_interval_ms: u64,
+    /// Milliseconds in which they have to answer. Default 20000.
+    pub ping_timeout_ms: u64,
+    /// Milliseconds in which a Socket.IO client has to join a namespace. Default 45000.
+    pub connect_timeout_ms: u64,
+    /// Seconds for which the rooms of a Socket.IO client that has gone are kept. Default 120.
+    pub recovery_seconds: u64,
     /// Seconds that clients have to finish when the gateway is told to end. Default 5.
     pub drain_seconds: u64,
+    /// Not the queues, but what the test suites of Engine.IO and Socket.IO want of a server.
+    #[serde(skip)]
+    pub echo: bool,
 }
 
 impl Config {
@@ -104,7 +117,13 @@ impl Default for Config {
             ack_seconds: 30,
             handshake_seconds: 10,
             idle_seconds: 60,
+            default_queue: String::new(),
+            ping_interval_ms: 25_000,
+            ping_timeout_ms: 20_000,
+            connect_timeout_ms: 45_000,
+            recovery_seconds: 120,
             drain_seconds: 5,
+            echo: false,
         }
     }
 }

@@ -5,7 +5,11 @@
 //! memberships, time-outs, figures. Nothing that matters is kept here but in the queues, so that the process may be killed at any time.
 
 mod access;
+mod app;
+mod arguments;
 mod connection;
+mod echo;
+mod engineio;
 mod events;
 mod feed;
 mod figures;
@@ -13,21 +17,27 @@ mod follower;
 mod groups;
 mod http;
 mod ids;
+mod joining;
 mod leases;
 mod listen;
 mod meter;
 pub mod metrics;
 mod page;
+mod polling;
 mod problem;
 mod pull;
 mod query;
 mod queues;
+mod recovery;
 mod reload;
+mod socketio;
+mod space;
 mod standby;
 mod timers;
 mod tls;
 mod token;
 mod udp;
+mod upgraded;
 mod websocket;
 mod wire;
 mod world;
@@ -46,7 +56,8 @@ use super::config::Config;
 use crate::Turn;
 use access::Access;
 use connection::{Connection, Fate, Id};
-use feed::{Client, Feeds};
+use engineio::Sessions;
+use feed::{Batch, Client, Feeds};
 use figures::Figures;
 use groups::Groups;
 use http::HTTP;
@@ -54,6 +65,7 @@ use leases::Leases;
 use listen::{Port, Protocol, Socket};
 use metrics::Counters;
 use queues::Queues;
+use recovery::Recovery;
 use reload::Reloader;
 use timers::{Due, Timers};
 use token::Whose;
@@ -118,7 +130,13 @@ impl Server {
             feeds: Feeds::new(registry.try_clone()?),
             leases: Leases::new(Duration::from_secs(config.ack_seconds)),
             collectors,
+            sessions: Sessions::new(&config)?,
+            recovery: Recovery::new(
+                Duration::from_secs(config.recovery_seconds),
+                config.connections,
+            ),
             timers: Timers::default(),
+            began: Instant::now(),
             counters: Counters::default(),
             figures: Figures::new(),
             draining: false,
@@ -156,7 +174,8 @@ impl Server {
     pub fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         while !(self.world.draining && self.connections.is_empty()) {
-            let idle = self.again.is_empty() && self.fed.is_empty();
+            let again = &self.world.sessions.again;
+            let idle = self.again.is_empty() && self.fed.is_empty() && again.is_empty();
             let timeout = if idle { self.world.idle() } else { Some(Duration::ZERO) };
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
@@ -180,6 +199,9 @@ impl Server {
             for id in std::mem::take(&mut self.again) {
                 self.drive(id);
             }
+            for key in std::mem::take(&mut self.world.sessions.again) {
+                self.world.in_session(key, None, |_, _| ());
+            }
             let now = Instant::now();
             self.world.end_leases(now);
             while let Some(due) = self.world.timers.pop(now) {
@@ -189,12 +211,14 @@ impl Server {
                             connection.on_deadline(world, buffer)
                         });
                     }
+                    Due::Session(key) => self.world.on_session_due(key),
                     Due::Accept(index) => self.accept(index),
                     Due::Figures => self.show_figures(now),
                     Due::Collect(index) => self.world.collect(index),
                     Due::Drain => return Ok(()),
                 }
             }
+            self.deliver_mail();
         }
         Ok(())
     }
@@ -212,8 +236,13 @@ impl Server {
     /// There may be messages for the clients of a group.
     fn on_group(&mut self, key: usize) {
         for _ in 0..self.world.groups.wake(key) {
-            let Some(id) = self.world.groups.next_client(key) else { return };
-            self.drive(id);
+            match self.world.groups.next_client(key) {
+                Some(Client::Connection(id)) => self.drive(id),
+                Some(Client::Session { session, .. }) => {
+                    self.world.in_session(session, None, |_, _| ());
+                }
+                None => return,
+            }
         }
     }
 
@@ -231,6 +260,7 @@ impl Server {
                 Client::Connection(id) => {
                     self.with(id, |connection, world, _| connection.offer(&mut batch, world));
                 }
+                Client::Session { session, slot } => self.offer_session(session, slot, &mut batch),
             }
         }
     }
@@ -239,6 +269,26 @@ impl Server {
         let world = &mut self.world;
         for viewer in world.figures.take(now, &world.counters, &mut world.timers) {
             self.drive(viewer);
+        }
+    }
+
+    fn offer_session(&mut self, session: u64, slot: u64, batch: &mut Batch) {
+        match self.world.sessions.socket(session) {
+            Some(id) => {
+                self.with(id, |connection, world, _| connection.offer_session(slot, batch, world))
+            }
+            None => {
+                self.world.in_session(session, None, |entry, world| {
+                    entry.offer(slot, batch, None, world)
+                });
+            }
+        }
+    }
+
+    /// What sessions want of their connections.
+    fn deliver_mail(&mut self) {
+        while let Some((id, mail)) = self.world.sessions.mail.pop_front() {
+            self.with(id, |connection, world, buffer| connection.deliver(mail, world, buffer));
         }
     }
 
@@ -354,6 +404,7 @@ impl Server {
         }
         let time = Duration::from_secs(self.world.config.drain_seconds);
         self.world.timers.set(Instant::now() + time, Due::Drain);
+        self.world.drain_sessions();
         let ids: Vec<Id> = self.connections.iter().map(|(_, connection)| connection.id).collect();
         for id in ids {
             self.with(id, |connection, world, buffer| connection.drain(world, buffer));

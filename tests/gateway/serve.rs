@@ -31,6 +31,8 @@ mod permissions;
 mod rates;
 #[path = "serve/settings.rs"]
 mod settings;
+#[path = "serve/socketio.rs"]
+mod socketio;
 #[path = "serve/standby.rs"]
 mod standby;
 #[path = "serve/tls.rs"]
@@ -83,6 +85,12 @@ impl Gateway {
         let address = address.and_then(|rest| rest.trim_start_matches('s').strip_prefix("://"));
         let address = address.unwrap_or_else(|| panic!("{line:?}")).parse().unwrap();
         Self { child, address, stderr }
+    }
+
+    /// At an address, where its clients look for it.
+    fn start_at(dir: &TempDir, address: SocketAddr, flags: &[&str]) -> Self {
+        let listen = format!("listen={address}");
+        Self::start(dir, &[flags, &["--set", &listen]].concat())
     }
 
     fn signal(&self, name: &str) {
@@ -153,6 +161,13 @@ impl Place {
         self.gateway.signal("KILL");
         self.gateway.wait();
         self.gateway = Gateway::start(&self.dir, &[]);
+    }
+
+    /// The same, where its clients look for it.
+    fn restart_at(&mut self, address: SocketAddr) {
+        self.gateway.signal("KILL");
+        self.gateway.wait();
+        self.gateway = Gateway::start_at(&self.dir, address, &[]);
     }
 
     /// One of the figures in `/metrics`.

@@ -26,6 +26,9 @@ pub struct Serve {
     /// Wait until the gateway that serves here ends or dies, then take its place
     #[arg(long)]
     standby: bool,
+    /// Answer as the test suites of Engine.IO (at /engine.io/) and Socket.IO want it
+    #[arg(long, hide = true)]
+    echo: bool,
     /// Any other setting
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
@@ -74,7 +77,9 @@ fn settings(args: &Serve) -> Result<Config, Failure> {
         };
         settings.set(name, value).map_err(usage)?;
     }
-    settings.finish().map_err(usage)
+    let mut config = settings.finish().map_err(usage)?;
+    config.echo = args.echo;
+    Ok(config)
 }
 
 fn read(path: &PathBuf) -> Result<String, Failure> {

@@ -91,6 +91,11 @@ impl<T: Copy + PartialEq> Session<T> {
         &self.id
     }
 
+    /// Whether it takes messages: it is neither over nor about to be.
+    pub fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
     /// The transport in use.
     pub fn transport(&self) -> Transport {
         match self.link {
@@ -283,9 +288,12 @@ impl<T: Copy + PartialEq> Session<T> {
             (Phase::Open, Heartbeat::PongBy(by)) if now >= *by => {
                 return self.end(Reason::PingTimeout);
             }
-            (Phase::Open, Heartbeat::PingAt(at)) if now >= *at => {
+            (Phase::Open, &Heartbeat::PingAt(at)) if now >= at => {
                 self.outgoing.push_control(Packet::Text(Type::Ping, "").to_message());
-                self.heartbeat = Heartbeat::PongBy(now + self.settings.ping_timeout);
+                // The client counts from when it was due, unless that was long ago.
+                let late = now - at > self.settings.ping_timeout / 8;
+                let since = if late { now } else { at };
+                self.heartbeat = Heartbeat::PongBy(since + self.settings.ping_timeout);
             }
             _ => {}
         }

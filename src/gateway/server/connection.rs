@@ -4,10 +4,12 @@ use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::engineio::Mail;
 use super::events::Events;
 use super::feed::Batch;
 use super::http::{Http, Step};
 use super::timers::Due;
+use super::upgraded::Upgraded;
 use super::websocket::Socket;
 use super::wire::Wire;
 use super::world::World;
@@ -30,11 +32,19 @@ pub(super) enum Face {
     Http(Box<Http>),
     Events(Box<Events>),
     WebSocket(Box<Socket>),
+    /// The WebSocket of an Engine.IO session.
+    Upgraded(Box<Upgraded>),
     /// Nothing any more: what waits is sent, and what comes thrown away, until the client has closed as well. (To close at once could
     /// destroy the answer on its way.)
     Closing {
         ended: Option<Instant>,
     },
+}
+
+impl Face {
+    pub(super) fn closing() -> Self {
+        Self::Closing { ended: None }
+    }
 }
 
 /// What is to become of a connection.
@@ -89,8 +99,24 @@ impl Connection {
         let behind = match &mut self.face {
             Face::Events(events) => events.offer(batch, &mut self.wire, world),
             Face::WebSocket(socket) => socket.offer(batch, &mut self.wire, world),
-            Face::Http(_) | Face::Closing { .. } => return Fate::Stay,
+            Face::Http(_) | Face::Upgraded(_) | Face::Closing { .. } => return Fate::Stay,
         };
+        self.offered(behind, world)
+    }
+
+    /// Passes on what is new to a place in the session that it is the WebSocket of.
+    pub(super) fn offer_session(
+        &mut self,
+        slot: u64,
+        batch: &mut Batch,
+        world: &mut World,
+    ) -> Fate {
+        let Face::Upgraded(socket) = &mut self.face else { return Fate::Stay };
+        let behind = socket.offer(slot, batch, &mut self.wire, world);
+        self.offered(behind, world)
+    }
+
+    fn offered(&mut self, behind: bool, world: &mut World) -> Fate {
         if self.wire.flush().is_err() {
             return Fate::Gone;
         }
@@ -109,6 +135,7 @@ impl Connection {
             },
             Face::Events(events) => events.push(&mut self.wire, world),
             Face::WebSocket(socket) => socket.push(&mut self.wire, self.id, world),
+            Face::Upgraded(socket) => socket.push(&mut self.wire, world),
             Face::Closing { ended } => {
                 if self.wire.is_empty() && ended.is_none() {
                     *ended = Some(Instant::now());
@@ -181,6 +208,7 @@ impl Connection {
                 step => self.step(step, world),
             },
             Face::WebSocket(socket) => socket.take(input, &mut self.wire, world),
+            Face::Upgraded(socket) => socket.take(input, &mut self.wire.meter, world),
             Face::Events(_) | Face::Closing { .. } => {}
         }
     }
@@ -190,6 +218,7 @@ impl Connection {
         match &mut self.face {
             Face::Http(http) => http.refuse(&mut self.wire, world),
             Face::WebSocket(socket) => return socket.refuse(world),
+            Face::Upgraded(socket) => return socket.refuse(world),
             Face::Events(events) => events.end(&mut self.wire),
             Face::Closing { .. } => return false,
         }
@@ -205,7 +234,7 @@ impl Connection {
 
     fn close(&mut self, world: &mut World) {
         self.let_go(world);
-        self.face = Face::Closing { ended: None };
+        self.face = Face::closing();
     }
 
     /// The client has closed its side, or the socket is broken: who only listens is gone then.
@@ -235,11 +264,28 @@ impl Connection {
                     true
                 }
                 Face::WebSocket(socket) => socket.on_deadline(&mut self.wire, world),
+                Face::Upgraded(_) => false,
                 Face::Closing { .. } => return Fate::Gone,
             };
             if !goes_on {
                 self.close(world);
             }
+        }
+        self.drive(world, buffer)
+    }
+
+    /// Takes what a session wants of it.
+    pub(super) fn deliver(&mut self, mail: Mail, world: &mut World, buffer: &mut [u8]) -> Fate {
+        match (mail, &mut self.face) {
+            (Mail::Reply(reply), Face::Http(http)) => {
+                if !http.answer(&reply, &mut self.wire, world) {
+                    self.close(world);
+                }
+            }
+            (Mail::Send(message), Face::Upgraded(socket)) => socket.send(&message, &mut self.wire),
+            (Mail::Close, Face::Upgraded(socket)) => socket.close(world),
+            // It may have become something else meanwhile.
+            _ => {}
         }
         self.drive(world, buffer)
     }
@@ -250,7 +296,8 @@ impl Connection {
             Face::Http(http) => http.grant(),
             Face::Events(events) => Some(&events.grant),
             Face::WebSocket(socket) => Some(socket.grant()),
-            Face::Closing { .. } => None,
+            // Sessions have theirs.
+            Face::Upgraded(_) | Face::Closing { .. } => None,
         };
         if grant.is_none_or(|grant| world.access.still_grants(grant)) {
             return Fate::Stay;
@@ -270,7 +317,8 @@ impl Connection {
                 self.close(world);
             }
             Face::WebSocket(socket) => socket.go_away(),
-            Face::Http(_) | Face::Closing { .. } => {}
+            // Sessions see to theirs.
+            Face::Http(_) | Face::Upgraded(_) | Face::Closing { .. } => {}
         }
         self.drive(world, buffer)
     }
@@ -289,6 +337,7 @@ impl Connection {
             Face::Http(http) => http.leave(world),
             Face::WebSocket(socket) => socket.leave(self.id, world),
             Face::Events(events) => events.leave(world),
+            Face::Upgraded(socket) => socket.leave(world),
             Face::Closing { .. } => {}
         }
     }
@@ -298,6 +347,7 @@ impl Connection {
             Face::Http(http) => http.deadline(world),
             Face::Events(events) => events.last + world.idle_time() / 4,
             Face::WebSocket(socket) => socket.deadline(world),
+            Face::Upgraded(socket) => socket.deadline(&self.wire),
             Face::Closing { ended: Some(since) } => *since + LINGER,
             Face::Closing { ended: None } => self.wire.progress + world.idle_time(),
         }

@@ -17,6 +17,7 @@ use slab::Slab;
 use super::connection::Id;
 use super::problem::Problem;
 use super::token;
+use crate::gateway::engineio::Message as Packet;
 use crate::gateway::http::Stream;
 use crate::{Consumer, Message, Observed, Observer, Queue, RecvError};
 
@@ -28,6 +29,11 @@ const BATCH_BYTES: usize = 64 << 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Client {
     Connection(Id),
+    /// A place in an Engine.IO session.
+    Session {
+        session: u64,
+        slot: u64,
+    },
 }
 
 impl From<Id> for Client {
@@ -65,6 +71,8 @@ pub(super) enum Format {
     Events(Stream),
     Json,
     Raw,
+    /// Of this namespace.
+    SocketIo(Arc<str>),
 }
 
 /// A batch in one form.
@@ -91,7 +99,11 @@ pub(super) struct Batch {
     /// There may be more.
     pub(super) more: bool,
     encoded: Vec<(Format, Rc<Encoded>)>,
+    packets: Vec<(Format, Packets)>,
 }
+
+/// Each message as packets of Engine.IO.
+type Packets = Rc<[Vec<Packet>]>;
 
 impl Batch {
     /// The batch in a form; `encode` appends one message, and is called once for each.
@@ -112,6 +124,22 @@ impl Batch {
         let encoded = Rc::new(Encoded { bytes: bytes.into(), ends });
         self.encoded.push((format.clone(), Rc::clone(&encoded)));
         encoded
+    }
+}
+
+impl Batch {
+    /// The batch in a form, for clients that have no WebSocket.
+    pub(super) fn packets(
+        &mut self,
+        format: &Format,
+        encode: impl Fn(&Fresh) -> Vec<Packet>,
+    ) -> Packets {
+        if let Some((_, packets)) = self.packets.iter().find(|(have, _)| have == format) {
+            return Rc::clone(packets);
+        }
+        let packets: Packets = self.messages.iter().map(encode).collect();
+        self.packets.push((format.clone(), Rc::clone(&packets)));
+        packets
     }
 }
 

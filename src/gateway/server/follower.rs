@@ -65,6 +65,8 @@ pub(super) struct Follower {
     pub(super) filter: Filter,
     /// What is below it has been sent, was not wanted, or is missed.
     next: u64,
+    /// It misses what it has no room for.
+    pub(super) volatile: bool,
     missed: Option<Missed>,
     /// Reads for it while it is not live.
     behind: Option<Box<Observer>>,
@@ -99,12 +101,17 @@ impl Follower {
         // Nobody has been where nothing is yet.
         let next = wanted.map_or(at, |wanted| wanted.min(end));
         let feed = feeds.follow(queue)?;
-        Ok(Self { feed, client, filter, next, missed, behind: Some(Box::new(observer)) })
+        let behind = Some(Box::new(observer));
+        Ok(Self { feed, client, filter, next, volatile: false, missed, behind })
     }
 
     /// The client goes.
     pub(super) fn leave(&self, feeds: &mut Feeds) {
         feeds.leave(self.feed, self.client);
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.client
     }
 
     /// Where a client that comes back has to start.
@@ -171,7 +178,7 @@ impl Follower {
             if message.position < self.next {
                 continue;
             }
-            if self.filter.admits(message) && !take(index, message) {
+            if self.filter.admits(message) && !take(index, message) && !self.volatile {
                 return self.fall_behind(message.position, feeds);
             }
             self.next = message.position.saturating_add(1);

@@ -8,7 +8,7 @@ use mio::{Interest, Registry};
 use self_cell::self_cell;
 use slab::Slab;
 
-use super::connection::Id;
+use super::feed::Client;
 use super::problem::Problem;
 use super::token;
 use crate::{Consumer, Message, Queue, RecvError, Start};
@@ -30,7 +30,7 @@ struct Group {
     name: String,
     filter: Option<String>,
     /// Who waits for messages, or may want more.
-    clients: VecDeque<Id>,
+    clients: VecDeque<Client>,
     /// There was no message when somebody last looked.
     empty: bool,
 }
@@ -61,7 +61,12 @@ impl Groups {
     }
 
     /// Lets a client take part in a group.
-    pub(super) fn join(&mut self, queue: &Queue, wish: &Wish, id: Id) -> Result<usize, Problem> {
+    pub(super) fn join(
+        &mut self,
+        queue: &Queue,
+        wish: &Wish,
+        client: impl Into<Client>,
+    ) -> Result<usize, Problem> {
         let id_of_queue = queue.id();
         let found = self
             .all
@@ -78,7 +83,7 @@ impl Groups {
             None => self.enter(queue, wish)?,
         };
         if let Some(group) = self.all.get_mut(key) {
-            group.clients.push_back(id);
+            group.clients.push_back(client.into());
         }
         Ok(key)
     }
@@ -105,9 +110,10 @@ impl Groups {
     }
 
     /// A client wants no more messages.
-    pub(super) fn leave(&mut self, key: usize, id: Id) {
+    pub(super) fn leave(&mut self, key: usize, client: impl Into<Client>) {
+        let client = client.into();
         if let Some(group) = self.all.get_mut(key) {
-            group.clients.retain(|client| *client != id);
+            group.clients.retain(|other| *other != client);
         }
         self.tidy(key);
     }
@@ -130,7 +136,7 @@ impl Groups {
     }
 
     /// Another client of a group each time, while there may be messages: of ten thousand that wait, one is asked for one message.
-    pub(super) fn next_client(&mut self, key: usize) -> Option<Id> {
+    pub(super) fn next_client(&mut self, key: usize) -> Option<Client> {
         let group = self.all.get_mut(key).filter(|group| !group.empty)?;
         let client = group.clients.pop_front()?;
         group.clients.push_back(client);

@@ -8,12 +8,14 @@ use super::events::Events;
 use super::listen::Protocol;
 use super::metrics;
 use super::page;
+use super::polling::{self, Poll};
 use super::problem::Problem;
 use super::pull::Pull;
 use super::queues::Sent;
 use super::websocket;
 use super::wire::Wire;
 use super::world::World;
+use crate::gateway::engineio::Reply as SessionReply;
 use crate::gateway::http::{
     Body, CONTINUE, Cors, Event, Limits, Method, Parser, Reply, ReplyHead, Request,
 };
@@ -67,13 +69,25 @@ impl Asked {
 }
 
 /// What a POST is for.
-enum Task {
-    Publish { queue: String, id: Option<String>, event: String },
-    Settle { how: String, token: String },
+pub(super) enum Task {
+    Publish {
+        queue: String,
+        id: Option<String>,
+        event: String,
+    },
+    Settle {
+        how: String,
+        token: String,
+    },
+    /// Packets for an Engine.IO session, which answers by itself.
+    Packets {
+        session: u64,
+        id: Id,
+    },
 }
 
 /// A request whose body is coming.
-struct Post {
+pub(super) struct Post {
     asked: Asked,
     task: Task,
     length: Body,
@@ -83,13 +97,15 @@ struct Post {
 }
 
 /// What follows a request.
-enum Answer {
+pub(super) enum Answer {
     /// It was answered.
     Done,
     /// Its body comes first.
     Post(Post),
     /// It waits for a message.
     Wait(Pull),
+    /// It waits for what an Engine.IO session has to say.
+    Poll(Poll),
     /// The connection is no longer one for requests.
     Become(Face),
 }
@@ -108,6 +124,7 @@ pub(super) struct Http {
     parser: Parser,
     post: Option<Post>,
     pull: Option<Pull>,
+    poll: Option<Poll>,
     /// Came behind a request that waits.
     pub(super) pending: Vec<u8>,
     /// When it connected, or the present request's head began or ended, or the last one was answered.
@@ -123,6 +140,7 @@ impl Http {
             parser: Parser::new(limits),
             post: None,
             pull: None,
+            poll: None,
             pending: Vec::new(),
             since: Instant::now(),
             used: false,
@@ -131,7 +149,7 @@ impl Http {
 
     /// It waits for a message: nothing is read meanwhile.
     pub(super) fn is_waiting(&self) -> bool {
-        self.pull.is_some()
+        self.pull.is_some() || self.poll.is_some()
     }
 
     /// What the client may do that waits.
@@ -141,17 +159,18 @@ impl Http {
 
     /// Nothing has come of the next request.
     pub(super) fn is_idle(&self) -> bool {
-        self.pull.is_none() && self.pending.is_empty() && self.parser.is_between()
+        !self.is_waiting() && self.pending.is_empty() && self.parser.is_between()
     }
 
     /// When its time is over.
     pub(super) fn deadline(&self, world: &World) -> Instant {
-        match &self.pull {
-            Some(pull) => pull.until,
-            None if self.post.is_some() || self.used && self.parser.is_between() => {
+        match (&self.pull, &self.poll) {
+            (Some(pull), _) => pull.until,
+            (_, Some(poll)) => poll.deadline(world),
+            _ if self.post.is_some() || self.used && self.parser.is_between() => {
                 self.since + world.idle_time()
             }
-            None => self.since + world.handshake_time(),
+            _ => self.since + world.handshake_time(),
         }
     }
 
@@ -192,6 +211,30 @@ impl Http {
         if let Some(pull) = self.pull.take() {
             world.groups.leave(pull.group, pull.id);
         }
+        if let Some(poll) = self.poll.take() {
+            world.lose(poll.session, poll.id);
+        }
+        if let Some(Post { task: Task::Packets { session, id }, .. }) = self.post.take() {
+            world.lose(session, id);
+        }
+    }
+
+    /// Sends the answer of an Engine.IO session; `true`: the connection goes on.
+    pub(super) fn answer(
+        &mut self,
+        reply: &SessionReply,
+        wire: &mut Wire,
+        world: &mut World,
+    ) -> bool {
+        self.since = Instant::now();
+        if let Some(poll) = self.poll.take() {
+            return polling::write_reply(&poll.asked, reply, wire, world);
+        }
+        // The body is of no use any more.
+        if let Some(post) = self.post.take() {
+            polling::write_reply(&post.asked, reply, wire, world);
+        }
+        false
     }
 
     /// Takes what came.
@@ -235,8 +278,8 @@ impl Http {
                             self.post = Some(post);
                         }
                         Answer::Post(post) => {
-                            if !post.finish(wire, world) {
-                                return Step::Close;
+                            if let Some(step) = self.finish(post, rest, wire, world) {
+                                return step;
                             }
                         }
                         // Nobody knows whether the body comes, after this answer.
@@ -246,6 +289,11 @@ impl Http {
                         Answer::Done => {}
                         Answer::Wait(pull) => {
                             self.pull = Some(pull);
+                            self.pending = rest.to_vec();
+                            return Step::Stay;
+                        }
+                        Answer::Poll(poll) => {
+                            self.poll = Some(poll);
                             self.pending = rest.to_vec();
                             return Step::Stay;
                         }
@@ -262,18 +310,37 @@ impl Http {
                 Event::End => {
                     // Without a task, it was the body of a request that has been refused.
                     if let Some(post) = self.post.take()
-                        && !post.finish(wire, world)
+                        && let Some(step) = self.finish(post, rest, wire, world)
                     {
-                        return Step::Close;
+                        return step;
                     }
                 }
             }
         }
     }
+
+    /// Does what a request with its body is for; `None`: go on.
+    fn finish(
+        &mut self,
+        post: Post,
+        rest: &[u8],
+        wire: &mut Wire,
+        world: &mut World,
+    ) -> Option<Step> {
+        if let Task::Packets { session, id } = post.task {
+            self.poll = Some(Poll::new(post.asked, session, id));
+            self.pending = rest.to_vec();
+            let known = world.in_session(session, Some(id), |entry, world| {
+                entry.on_body(id, &post.body, world);
+            });
+            return Some(if known.is_some() { Step::Stay } else { Step::Close });
+        }
+        (!post.finish(wire, world)).then_some(Step::Close)
+    }
 }
 
 impl Post {
-    fn begin(request: &Request, asked: Asked, task: Task) -> Answer {
+    pub(super) fn begin(request: &Request, asked: Asked, task: Task) -> Answer {
         Answer::Post(Self { asked, task, length: request.body, body: Vec::new(), done: None })
     }
 
@@ -312,6 +379,7 @@ impl Post {
                 super::pull::settle(world, &how, &token, &reason)
                     .map(|()| asked.begin(&world.access.cors, wire.out(), 204).empty())
             }
+            Task::Packets { .. } => Ok(()),
         };
         if let Err(problem) = done {
             asked.refuse(world, wire.out(), &problem);
@@ -322,6 +390,9 @@ impl Post {
 
 /// Finds what a request is about.
 fn route(request: &Request, asked: Asked, id: Id, wire: &mut Wire, world: &mut World) -> Answer {
+    if polling::is_for_sessions(request.path, world) {
+        return polling::route(request, asked, id, wire, world);
+    }
     if let Err(problem) = world.access.check_origin(request) {
         asked.refuse(world, wire.out(), &problem);
         return Answer::Done;
@@ -398,7 +469,7 @@ fn answer(
             websocket::open(request, grant, queue.first().copied(), id, wire, world)
                 .map(|socket| match socket {
                     Some(socket) => Face::WebSocket(Box::new(socket)),
-                    None => Face::Closing { ended: None },
+                    None => Face::closing(),
                 })
                 .map(Answer::Become)
         }

@@ -8,15 +8,18 @@ use crate::gateway::http::Request;
 
 /// `from=earliest`, `latest` or a position; `None` if nothing is said.
 pub(super) fn start(request: &Request) -> Result<Option<Start>, Problem> {
-    let Some(from) = request.param("from") else { return Ok(None) };
-    let start = match &*from {
-        "earliest" => Start::Earliest,
-        "latest" => Start::Latest,
-        number => Start::Position(number.parse().map_err(|_| {
-            Problem::new(400, "from: use earliest, latest or a position (a number)")
-        })?),
-    };
-    Ok(Some(start))
+    request.param("from").map(|from| parse_start(&from)).transpose()
+}
+
+pub(super) fn parse_start(text: &str) -> Result<Start, Problem> {
+    match text {
+        "earliest" => Ok(Start::Earliest),
+        "latest" => Ok(Start::Latest),
+        number => number
+            .parse()
+            .map(Start::Position)
+            .map_err(|_| Problem::new(400, "from: use earliest, latest or a position (a number)")),
+    }
 }
 
 /// `wait=30s`, `500ms` or a number of seconds, at most five minutes.

@@ -56,6 +56,7 @@ impl Server {
         for id in ids {
             self.with(id, |connection, world, buffer| connection.on_reload(world, buffer));
         }
+        self.world.reload_sessions();
         Ok(())
     }
 }

@@ -16,6 +16,8 @@ pub(super) enum Due {
     Figures,
     /// There may be more datagrams.
     Collect(usize),
+    /// A session's may.
+    Session(u64),
     /// Who has not finished by now is cut off.
     Drain,
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::access::Access;
+use super::engineio::Sessions;
 use super::feed::Feeds;
 use super::figures::Figures;
 use super::groups::{Groups, Verdict};
@@ -10,6 +11,7 @@ use super::leases::Leases;
 use super::metrics::Counters;
 use super::problem::Problem;
 use super::queues::{Queues, Sent};
+use super::recovery::Recovery;
 use super::timers::{Due, Timers};
 use super::tls::Identity;
 use super::udp::Collector;
@@ -25,7 +27,11 @@ pub(super) struct World {
     pub(super) feeds: Feeds,
     pub(super) leases: Leases,
     pub(super) collectors: Vec<Collector>,
+    pub(super) sessions: Sessions,
+    pub(super) recovery: Recovery,
     pub(super) timers: Timers,
+    /// When the protocols' clock began.
+    pub(super) began: Instant,
     pub(super) counters: Counters,
     pub(super) figures: Figures,
     /// No new work: the gateway is about to end.

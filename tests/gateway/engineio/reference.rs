@@ -62,7 +62,7 @@ fn the_reference_agrees() {
     engine_transcripts(&mut survey);
     socket_transcripts(&mut survey);
     random_conversations(&mut survey);
-    let answers = answers(&Folder::install("reference"), &survey.questions);
+    let answers = answers(&Folder::shared("reference"), &survey.questions);
     for (check, answer) in survey.checks.into_iter().zip(&answers) {
         check(answer);
     }
