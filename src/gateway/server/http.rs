@@ -68,22 +68,11 @@ impl Asked {
     }
 }
 
-/// What a POST is for.
+/// What a POST is for. (Packets are for an Engine.IO session, which answers by itself.)
 pub(super) enum Task {
-    Publish {
-        queue: String,
-        id: Option<String>,
-        event: String,
-    },
-    Settle {
-        how: String,
-        token: String,
-    },
-    /// Packets for an Engine.IO session, which answers by itself.
-    Packets {
-        session: u64,
-        id: Id,
-    },
+    Publish { queue: String, id: Option<String>, event: String },
+    Settle { how: String, token: String },
+    Packets { session: u64, id: Id },
 }
 
 /// A request whose body is coming.

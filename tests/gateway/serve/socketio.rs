@@ -1,5 +1,7 @@
 //! Socket.IO, with the stock client of npm on the other side (`tests/gateway/reference/clients.mjs`).
 
+#[path = "socketio/chat.rs"]
+mod chat;
 #[path = "socketio/groups.rs"]
 mod groups;
 #[path = "socketio/recovery.rs"]
