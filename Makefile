@@ -56,6 +56,7 @@ test-format:
 	cargo fmt --check --manifest-path tests/model/Cargo.toml
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo fmt --check --manifest-path benches/peers/Cargo.toml
+	cargo fmt --check --manifest-path tests/gateway/clients/rust/Cargo.toml
 
 test-lint:
 	cargo clippy --all-targets --all-features -- -D warnings
@@ -127,6 +128,7 @@ setup-bench: setup
 
 setup-test: setup
 	@$(call have,pkg-config:pkg-config cmake:cmake clang:clang valgrind:valgrind abidw:abigail-tools python3:python3 node:nodejs npm:npm go:golang-go nats-server:nats-server curl:curl openssl:openssl chromium:chromium tmux:tmux pgrep:procps script:bsdutils)
+	@python3 -m pip --version >/dev/null 2>&1 || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends python3-pip; }
 	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 

@@ -102,7 +102,7 @@ impl Client {
         }
         let Some(action) = connection.next(Duration::ZERO, input, out) else { return false };
         let done = match action {
-            Action::Continue => None,
+            Action::Continue | Action::Pong => None,
             Action::Connect(_) => {
                 connection.accept(self.permissions.clone(), Duration::ZERO, out);
                 None

@@ -20,6 +20,10 @@ pub struct Config {
     pub certificate: String,
     /// The file with the key of the certificate, PEM. Default empty.
     pub key: String,
+    /// The address and port of NATS, `127.0.0.1:4222` say; empty for none. Default empty.
+    pub nats: String,
+    /// The path of a Unix socket for NATS; empty for none. Default empty.
+    pub nats_unix: String,
     /// What clients have to show; empty for no such demand. Default empty.
     pub token: String,
     /// Who else may do what. In a file each is a table, `[[clients]]`. Default none.
@@ -43,6 +47,10 @@ pub struct Config {
     pub head: usize,
     /// Bytes that wait to be sent to a client before no more are read from the queue for it. Default 256 KiB.
     pub out_queue: usize,
+    /// Bytes of live messages, which no queue holds, that may wait for a NATS client before it is cut off. Default 8 MiB.
+    pub live_queue: usize,
+    /// Subscriptions of one NATS client. Default 4096.
+    pub subscriptions: usize,
     /// Connections at once. Default 1000.
     pub connections: usize,
     /// Connections at once from one address. Default 256.
@@ -97,6 +105,8 @@ impl Default for Config {
             listen_unix: String::new(),
             certificate: String::new(),
             key: String::new(),
+            nats: String::new(),
+            nats_unix: String::new(),
             token: String::new(),
             clients: Vec::new(),
             insecure: false,
@@ -108,6 +118,8 @@ impl Default for Config {
             payload: 1 << 20,
             head: 8 << 10,
             out_queue: 256 << 10,
+            live_queue: 8 << 20,
+            subscriptions: 4096,
             connections: 1000,
             connections_per_address: 256,
             bytes_per_second: 0,
@@ -210,6 +222,7 @@ impl Settings {
             ("payload", config.payload),
             ("head", config.head),
             ("out_queue", config.out_queue),
+            ("subscriptions", config.subscriptions),
             ("connections", config.connections),
             ("connections_per_address", config.connections_per_address),
             ("window", config.window),

@@ -16,14 +16,16 @@ mod index;
 mod line;
 mod parser;
 mod permissions;
+mod stored;
 pub mod subject;
 mod subscriptions;
 
 pub use connect::Connect;
 pub use connection::{Action, Connection, Message, Reason, Sent, Settings};
-pub use encoder::{Delivery, Info, Peer, ServerError};
+pub use encoder::{Delivery, Info, PING, Peer, ServerError};
 pub use headers::Headers;
 pub use index::{Index, Matches};
 pub use parser::{Head, Limits, Operation, ParseError, Parser};
 pub use permissions::{Permissions, Rules};
+pub use stored::Stored;
 pub use subscriptions::{Key, Subscription};

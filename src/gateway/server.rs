@@ -22,6 +22,7 @@ mod leases;
 mod listen;
 mod meter;
 pub mod metrics;
+mod nats;
 mod page;
 mod polling;
 mod problem;
@@ -64,6 +65,7 @@ use http::HTTP;
 use leases::Leases;
 use listen::{Port, Protocol, Socket};
 use metrics::Counters;
+use nats::{Hub, NATS};
 use queues::Queues;
 use recovery::Recovery;
 use reload::Reloader;
@@ -75,6 +77,9 @@ use world::World;
 
 /// One buffer for all that comes in.
 const BUFFER: usize = 64 << 10;
+
+/// Between looks whether queues have come or gone.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Without descriptors, the time until another try to accept.
 const RETRY: Duration = Duration::from_millis(100);
@@ -97,6 +102,7 @@ pub struct Server {
     ports: Vec<Port>,
     local: SocketAddr,
     reloader: Reloader,
+    nats: Option<SocketAddr>,
     signals: Signals,
     /// Connections that have more to do than one turn.
     again: Vec<Id>,
@@ -112,14 +118,19 @@ pub struct Server {
 impl Server {
     fn bind_at(config: Config) -> io::Result<Self> {
         let address = listen::resolve("listen", &config.listen)?;
+        let nats = Some(&config.nats).filter(|address| !address.is_empty());
+        let nats = nats.map(|address| listen::resolve("nats", address)).transpose()?;
         let loopback = address.ip().is_loopback();
-        reload::check_open(&config, loopback)?;
+        let all_loopback = loopback && nats.is_none_or(|address| address.ip().is_loopback());
+        reload::check_open(&config, all_loopback)?;
         let identity = reload::identity(&config)?;
         let poll = Poll::new()?;
         let registry = poll.registry();
-        let ports = open_ports(&config, address, registry)?;
+        let ports = open_ports(&config, address, nats, registry)?;
         let collectors = open_collectors(&config, registry)?;
-        let local = ports.iter().find_map(Port::address).unwrap_or(address);
+        let mut addresses = ports.iter().filter_map(Port::address);
+        let local = addresses.next().unwrap_or(address);
+        let nats = addresses.next();
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         registry.register(&mut signals, token::SIGNALS, Interest::READABLE)?;
         let world = World {
@@ -137,6 +148,7 @@ impl Server {
             ),
             timers: Timers::default(),
             began: Instant::now(),
+            nats: Hub::new(&config, nats),
             counters: Counters::default(),
             figures: Figures::new(),
             draining: false,
@@ -149,6 +161,7 @@ impl Server {
             ports,
             local,
             reloader: Box::new(move || Ok(config.clone())),
+            nats,
             signals,
             again: Vec::new(),
             fed: Vec::new(),
@@ -170,9 +183,17 @@ impl Server {
         format!("{scheme}://{}", self.local)
     }
 
+    /// Where it listens for NATS over TCP, if it does.
+    pub fn nats_addr(&self) -> Option<SocketAddr> {
+        self.nats
+    }
+
     /// Serves until a signal, and then until what has begun is finished. A second signal ends it at once, as [`ErrorKind::Interrupted`].
     pub fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
+        if self.nats.is_some() || !self.world.config.nats_unix.is_empty() {
+            self.look();
+        }
         while !(self.world.draining && self.connections.is_empty()) {
             let again = &self.world.sessions.again;
             let idle = self.again.is_empty() && self.fed.is_empty() && again.is_empty();
@@ -215,12 +236,36 @@ impl Server {
                     Due::Accept(index) => self.accept(index),
                     Due::Figures => self.show_figures(now),
                     Due::Collect(index) => self.world.collect(index),
+                    Due::Look => self.look(),
                     Due::Drain => return Ok(()),
                 }
             }
             self.deliver_mail();
         }
         Ok(())
+    }
+
+    /// Brings messages from one connection to others, before anything else is done for those.
+    fn hand_over(&mut self) {
+        for mail in self.world.nats.take_mail() {
+            let connection = self.connections.get_mut(mail.to.index);
+            if let Some(connection) = connection.filter(|connection| connection.id == mail.to) {
+                connection.hand_over(&mail, &mut self.world);
+                if self.again.last() != Some(&mail.to) {
+                    self.again.push(mail.to);
+                }
+            }
+        }
+    }
+
+    /// Tells who has to know which queues there are now.
+    fn look(&mut self) {
+        let queues =
+            if self.world.nats.has_clients() { self.world.queues.list() } else { Vec::new() };
+        for id in self.world.nats.look(queues).to_vec() {
+            self.drive(id);
+        }
+        self.world.timers.set(Instant::now() + LOOK, Due::Look);
     }
 
     fn on_connection(&mut self, index: usize, closed: bool) {
@@ -237,7 +282,9 @@ impl Server {
     fn on_group(&mut self, key: usize) {
         for _ in 0..self.world.groups.wake(key) {
             match self.world.groups.next_client(key) {
-                Some(Client::Connection(id)) => self.drive(id),
+                Some(Client::Connection(id) | Client::Source { connection: id, .. }) => {
+                    self.drive(id);
+                }
                 Some(Client::Session { session, .. }) => {
                     self.world.in_session(session, None, |_, _| ());
                 }
@@ -261,6 +308,11 @@ impl Server {
                     self.with(id, |connection, world, _| connection.offer(&mut batch, world));
                 }
                 Client::Session { session, slot } => self.offer_session(session, slot, &mut batch),
+                Client::Source { connection, source } => {
+                    self.with(connection, |connection, world, _| {
+                        connection.offer_source(source, &batch, world)
+                    });
+                }
             }
         }
     }
@@ -305,6 +357,7 @@ impl Server {
             Fate::Again => self.again.push(id),
             Fate::Gone => self.remove(id),
         }
+        self.hand_over();
     }
 
     fn remove(&mut self, id: Id) {
@@ -360,7 +413,7 @@ impl Server {
             self.world.counters.refused += 1;
             if !secure {
                 let mut answer = Vec::new();
-                (protocol.refuse)(&mut answer);
+                (protocol.refuse)(&mut answer, address, &self.world);
                 let _ = io::Write::write(&mut socket, &answer);
             }
             return;
@@ -413,8 +466,19 @@ impl Server {
 }
 
 /// Listens wherever the settings say.
-fn open_ports(config: &Config, address: SocketAddr, registry: &Registry) -> io::Result<Vec<Port>> {
+fn open_ports(
+    config: &Config,
+    address: SocketAddr,
+    nats: Option<SocketAddr>,
+    registry: &Registry,
+) -> io::Result<Vec<Port>> {
     let mut ports = vec![Port::tcp(address, HTTP, config.is_secure())?];
+    if let Some(address) = nats {
+        ports.push(Port::tcp(address, NATS, false)?);
+    }
+    if !config.nats_unix.is_empty() {
+        ports.push(Port::unix(&config.nats_unix, NATS)?);
+    }
     if !config.listen_unix.is_empty() {
         ports.push(Port::unix(&config.listen_unix, HTTP)?);
     }

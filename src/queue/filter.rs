@@ -1,7 +1,7 @@
-//! Event filters: `*` is any run of bytes, `?` any one.
+//! Event filters: `*` is any run of bytes, `?` any one; a `!` before it all turns it round.
 
-/// Does an event's name match a filter, as consumers' filters do? `*` is any run of bytes, `?` any one. For those who read for many: an observer, say, has no
-/// filter of its own.
+/// Does an event's name match a filter, as consumers' filters do? `*` is any run of bytes, `?` any one; a `!` before it all turns it round. For those who read
+/// for many: an observer, say, has no filter of its own.
 ///
 /// ```
 /// use slipring::event_matches;
@@ -15,6 +15,13 @@ pub fn event_matches(filter: &str, event: &str) -> bool {
 
 /// Does the event's name match the pattern? Linear in the name for each `*`; no recursion.
 pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    match pattern.strip_prefix(b"!") {
+        Some(rest) => !matches_all(rest, name),
+        None => matches_all(pattern, name),
+    }
+}
+
+fn matches_all(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     // Where the last star stood, and how much of the name it has swallowed.
     let mut star: Option<(usize, usize)> = None;
@@ -60,6 +67,12 @@ mod tests {
             ("o?der", "order", true),
             ("o?der", "oder", false),
             ("**a", "bba", true),
+            ("!debug.*", "debug.x", false),
+            ("!debug.*", "order.x", true),
+            ("!?*", "", true),
+            ("!?*", "a", false),
+            ("!", "", false),
+            ("!!a", "!a", false),
         ] {
             assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
         }

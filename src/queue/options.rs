@@ -214,7 +214,7 @@ impl<'q> ConsumerOptions<'q> {
         self.dead_letter = Some(queue.into());
         self
     }
-    /// Only events whose name matches: `*` stands for any run of characters, `?` for one. Messages that do not match count as acked.
+    /// Only events whose name matches: `*` stands for any run of characters, `?` for one; a `!` before it all turns it round. Messages that do not match count as acked.
     /// A setting of the group.
     pub fn filter(mut self, pattern: &str) -> Self {
         self.filter = Some(pattern.into());

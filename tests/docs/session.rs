@@ -14,7 +14,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Commands that can't be run by a test, and why.
-const NOT_HERE: [(&str, &str); 12] = [
+const NOT_HERE: [(&str, &str); 13] = [
     ("cc", "needs an installed library; tests/ffi/install.rs does it"),
     ("systemctl", "needs systemd as the first process"),
     ("journalctl", "needs systemd as the first process"),
@@ -25,6 +25,7 @@ const NOT_HERE: [(&str, &str); 12] = [
     ("mount", "needs to be root"),
     ("groupadd", "changes the system's users"),
     ("apt-get", "changes the system"),
+    ("nats", "is in no distribution; tests/gateway has clients in three languages"),
     ("npm", "fetches packages; the example's own test does"),
     ("pip", "fetches packages; the example's own test does"),
 ];

@@ -5,15 +5,15 @@ mod connection;
 #[path = "nats/parser.rs"]
 mod parser;
 #[path = "nats/reference.rs"]
-mod reference;
+pub(crate) mod reference;
 #[path = "nats/script.rs"]
-mod script;
+pub(crate) mod script;
 #[path = "nats/server.rs"]
 mod server;
 #[path = "nats/subjects.rs"]
 mod subjects;
 #[path = "nats/wire.rs"]
-mod wire;
+pub(crate) mod wire;
 
 /// Bytes as they would stand in a string.
 fn shown(bytes: &[u8]) -> String {

@@ -1,18 +1,16 @@
-//! Packages for Node.js, as their lock says, in a folder of this process.
+//! Programs in other languages with the packages that they name, in a folder of this process.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
-
-static INSTALLED: AtomicUsize = AtomicUsize::new(0);
 
 /// Those that somebody uses now.
 static SHARED: LazyLock<Mutex<HashMap<String, Weak<Folder>>>> = LazyLock::new(Mutex::default);
 
-/// A copy of a folder of `tests/gateway` with its packages, which goes with it.
+/// A copy of a folder with its packages, which goes with it.
 pub struct Folder(PathBuf);
 
 impl Folder {
@@ -27,25 +25,49 @@ impl Folder {
         })
     }
 
-    /// The files of `tests/gateway/NAME`, and the packages that its lock names.
+    /// The files of `tests/gateway/NAME`, and the packages for Node.js that its lock names.
     pub fn install(name: &str) -> Self {
+        Self::npm(&format!("tests/gateway/{name}"))
+    }
+
+    /// The files of a folder of the project, and the packages for Node.js that its lock names.
+    pub fn npm(source: &str) -> Self {
+        let folder = Self::copy(source);
+        folder.run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]));
+        folder
+    }
+
+    /// The files of a folder of the project, and the packages for Python of its `requirements.txt`.
+    pub fn python(source: &str) -> Self {
+        let folder = Self::copy(source);
+        // Into a folder: that takes no virtual environment, whose making takes longer than the rest.
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        let what = ["--target", "packages", "-r", "requirements.txt"];
+        folder.run(Command::new("python3").args(pip).args(what));
+        folder
+    }
+
+    fn copy(source: &str) -> Self {
         // The one before may be about to go.
-        let number = INSTALLED.fetch_add(1, Ordering::Relaxed);
-        let copy = format!("gateway-{name}-{}-{number}", std::process::id());
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let copy = format!("gateway-packages-{}-{next}", std::process::id());
         let folder = Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(copy));
         fs::create_dir_all(&folder.0).unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateway").join(name);
-        for file in fs::read_dir(&source).unwrap() {
+        for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(source)).unwrap() {
             let file = file.unwrap();
             if file.file_type().unwrap().is_file() {
                 fs::copy(file.path(), folder.0.join(file.file_name())).unwrap();
             }
         }
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder.0);
-        let output = npm.output().expect("npm, which is needed to install packages");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         folder
+    }
+
+    fn run(&self, command: &mut Command) {
+        let output = command.current_dir(&self.0).output();
+        let output = output.unwrap_or_else(|error| panic!("{command:?} is needed: {error}"));
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command:?}: {text}");
     }
 
     /// Node.js, about to run one of the files.
@@ -53,6 +75,13 @@ impl Folder {
         let mut node = Command::new("node");
         node.arg(file).current_dir(&self.0);
         node
+    }
+
+    /// Python, likewise.
+    pub fn python3(&self, file: &str) -> Command {
+        let mut python = Command::new("python3");
+        python.arg(file).current_dir(&self.0).env("PYTHONPATH", self.0.join("packages"));
+        python
     }
 }
 

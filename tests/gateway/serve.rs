@@ -21,6 +21,8 @@ mod kills;
 mod life;
 #[path = "serve/listen.rs"]
 mod listen;
+#[path = "serve/nats.rs"]
+mod nats;
 #[path = "serve/once.rs"]
 mod once;
 #[path = "serve/page.rs"]
@@ -29,6 +31,15 @@ mod page;
 mod permissions;
 #[path = "serve/rates.rs"]
 mod rates;
+
+#[path = "serve/nats_clients.rs"]
+mod nats_clients;
+#[path = "serve/nats_example.rs"]
+mod nats_example;
+#[path = "serve/nats_kills.rs"]
+mod nats_kills;
+#[path = "serve/nats_queues.rs"]
+mod nats_queues;
 #[path = "serve/settings.rs"]
 mod settings;
 #[path = "serve/socketio.rs"]

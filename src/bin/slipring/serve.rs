@@ -6,7 +6,7 @@ use slipring::gateway::server::Server;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-/// Serve the queues over HTTP and WebSocket, until interrupted
+/// Serve the queues over HTTP, WebSocket and NATS, until interrupted
 ///
 /// Settings come from the file, then from the environment (SLIPRING_LISTEN, SLIPRING_TOKEN, ...), then from flags; docs/gateway.md lists them.
 #[derive(clap::Args)]
@@ -17,6 +17,9 @@ pub struct Serve {
     /// The address and port to listen on; port 0 takes a free one [default: 127.0.0.1:7117]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
+    /// Speak NATS, too, at this address and port [default without one: 127.0.0.1:4222]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:4222")]
+    nats: Option<String>,
     /// A file with the token that clients have to show
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -50,6 +53,9 @@ pub fn run(args: Serve) -> Done {
         Failure::new(FAILURE, format_args!("{error}{help}"))
     })?;
     eprintln!("listening on {}", server.url());
+    if let Some(address) = server.nats_addr() {
+        eprintln!("listening on nats://{address}");
+    }
     server.reload_from(move || settings(&args).map_err(Failure::into_text));
     server.run().map_err(|error| Failure::new(FAILURE, error))
 }
@@ -67,6 +73,9 @@ fn settings(args: &Serve) -> Result<Config, Failure> {
     }
     if let Some(listen) = &args.listen {
         settings.set("listen", listen).map_err(usage)?;
+    }
+    if let Some(nats) = &args.nats {
+        settings.set("nats", nats).map_err(usage)?;
     }
     if args.insecure {
         settings.set("insecure", "true").map_err(usage)?;

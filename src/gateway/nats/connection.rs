@@ -69,6 +69,8 @@ pub enum Action<'a> {
     Subscribe(Key, &'a Subscription),
     /// A subscription has ended.
     Unsubscribe(Key, Subscription),
+    /// The client has answered a PING: it has all that was sent before.
+    Pong,
     /// The connection is over: what is to be sent is still sent, then it is closed.
     Close(Reason),
 }
@@ -306,6 +308,16 @@ impl Connection {
         }
     }
 
+    /// A subscription, as long as it lasts.
+    pub fn subscription(&self, key: Key) -> Option<&Subscription> {
+        self.client.subscriptions.get(key)
+    }
+
+    /// Whether the client has been let in.
+    pub fn is_open(&self) -> bool {
+        self.client.phase == Phase::Open
+    }
+
     /// Ends a subscription that could not be done.
     pub fn unsubscribe(&mut self, key: Key) -> Option<Subscription> {
         self.client.subscriptions.remove(key)
@@ -369,7 +381,10 @@ impl Client {
                 self.pinged |= self.phase == Phase::Open;
                 out.extend_from_slice(encoder::PONG);
             }
-            Operation::Pong => self.pings_out = 0,
+            Operation::Pong => {
+                self.pings_out = 0;
+                return Action::Pong;
+            }
             Operation::Error(_) => return self.give_up(ParseError::Arguments, out),
         }
         Action::Continue

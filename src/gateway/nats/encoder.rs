@@ -8,7 +8,9 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 pub(super) const OK: &[u8] = b"+OK\r\n";
-pub(super) const PING: &[u8] = b"PING\r\n";
+/// What a server may send, beside the PINGs of [`Connection::tick`](super::Connection::tick), for a sign: an [`Action::Pong`](super::Action::Pong) for each
+/// follows, in order.
+pub const PING: &[u8] = b"PING\r\n";
 pub(super) const PONG: &[u8] = b"PONG\r\n";
 
 /// What the server says of itself to each client.
@@ -120,6 +122,12 @@ pub enum ServerError<'a> {
     Subscribe(&'a [u8], Option<&'a [u8]>),
     /// A subject of too many tokens.
     Tokens(&'a [u8]),
+    /// A message that could not be published, and why. Clients survive what sounds like a permission.
+    NotPublished(&'a [u8], &'a str),
+    /// A subscription that could not be done, in this queue group, and why.
+    NotSubscribed(&'a [u8], Option<&'a [u8]>, &'a str),
+    /// Messages that a subscription has missed: of this queue, from the first position up to the second.
+    Missed(&'a str, u64, u64),
     /// The caller's own words.
     Other(&'a str),
 }
@@ -149,6 +157,16 @@ impl fmt::Display for ServerError<'_> {
                 write!(f, "Permissions Violation for Subscription to {}", Quoted(subject))?;
                 return group.map_or(Ok(()), |group| write!(f, " using queue {}", Quoted(group)));
             }
+            Self::NotPublished(subject, reason) => {
+                return write!(f, "{}: {}", Self::Publish(subject), Words(reason));
+            }
+            Self::NotSubscribed(subject, group, reason) => {
+                return write!(f, "{}: {}", Self::Subscribe(subject, group), Words(reason));
+            }
+            Self::Missed(queue, from, to) => {
+                let what = "Permissions Violation for Delivery: Slow Consumer";
+                return write!(f, "{what} of {queue}, positions {from} to {to} are overwritten");
+            }
             Self::Tokens(subject) => {
                 let subject = Quoted(subject);
                 return write!(
@@ -163,6 +181,19 @@ impl fmt::Display for ServerError<'_> {
 }
 
 impl std::error::Error for ServerError<'_> {}
+
+/// A text that is to stand on one line, between single quotes.
+struct Words<'a>(&'a str);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|letter| match letter {
+            '\'' => f.write_str("`"),
+            _ if letter.is_control() => f.write_str(" "),
+            _ => write!(f, "{letter}"),
+        })
+    }
+}
 
 /// A name from the client in quotes, with all that does not print escaped.
 struct Quoted<'a>(&'a [u8]);

@@ -7,7 +7,7 @@ const VERSION: &[u8] = b"NATS/1.0";
 const MESSAGE_ID: &[u8] = b"Nats-Msg-Id";
 
 /// A checked block of headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Headers<'a> {
     block: &'a [u8],
     /// Where the first line `Name: value` begins.

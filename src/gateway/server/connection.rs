@@ -8,6 +8,7 @@ use super::engineio::Mail;
 use super::events::Events;
 use super::feed::Batch;
 use super::http::{Http, Step};
+use super::nats::{self, Nats};
 use super::timers::Due;
 use super::upgraded::Upgraded;
 use super::websocket::Socket;
@@ -34,6 +35,7 @@ pub(super) enum Face {
     WebSocket(Box<Socket>),
     /// The WebSocket of an Engine.IO session.
     Upgraded(Box<Upgraded>),
+    Nats(Box<Nats>),
     /// Nothing any more: what waits is sent, and what comes thrown away, until the client has closed as well. (To close at once could
     /// destroy the answer on its way.)
     Closing {
@@ -99,7 +101,9 @@ impl Connection {
         let behind = match &mut self.face {
             Face::Events(events) => events.offer(batch, &mut self.wire, world),
             Face::WebSocket(socket) => socket.offer(batch, &mut self.wire, world),
-            Face::Http(_) | Face::Upgraded(_) | Face::Closing { .. } => return Fate::Stay,
+            Face::Http(_) | Face::Nats(_) | Face::Upgraded(_) | Face::Closing { .. } => {
+                return Fate::Stay;
+            }
         };
         self.offered(behind, world)
     }
@@ -113,6 +117,13 @@ impl Connection {
     ) -> Fate {
         let Face::Upgraded(socket) = &mut self.face else { return Fate::Stay };
         let behind = socket.offer(slot, batch, &mut self.wire, world);
+        self.offered(behind, world)
+    }
+
+    /// The same for one of the queues that it follows.
+    pub(super) fn offer_source(&mut self, source: u64, batch: &Batch, world: &mut World) -> Fate {
+        let Face::Nats(nats) = &mut self.face else { return Fate::Stay };
+        let behind = nats.offer(source, batch, self.id, &mut self.wire, world);
         self.offered(behind, world)
     }
 
@@ -136,6 +147,7 @@ impl Connection {
             Face::Events(events) => events.push(&mut self.wire, world),
             Face::WebSocket(socket) => socket.push(&mut self.wire, self.id, world),
             Face::Upgraded(socket) => socket.push(&mut self.wire, world),
+            Face::Nats(nats) => nats.push(&mut self.wire, self.id, world),
             Face::Closing { ended } => {
                 if self.wire.is_empty() && ended.is_none() {
                     *ended = Some(Instant::now());
@@ -168,6 +180,27 @@ impl Connection {
             if world.draining && http.is_idle() {
                 self.close(world);
                 return Ok(true);
+            }
+        }
+        if let Face::Nats(nats) = &mut self.face {
+            if nats.is_waiting() {
+                return Ok(false);
+            }
+            if !nats.pending.is_empty() {
+                let mut pending = std::mem::take(&mut nats.pending);
+                self.take(&mut pending, world);
+                return Ok(true);
+            }
+            match nats.receive(&mut self.wire) {
+                None => {}
+                Some(Ok(None)) => return Ok(false),
+                Some(Ok(Some(count))) if count > 0 => {
+                    if !self.wire.meter.bytes(count) {
+                        self.refuse(world);
+                    }
+                    return Ok(true);
+                }
+                Some(_) => return Err(Ended),
             }
         }
         match self.wire.read(buffer) {
@@ -209,6 +242,7 @@ impl Connection {
             },
             Face::WebSocket(socket) => socket.take(input, &mut self.wire, world),
             Face::Upgraded(socket) => socket.take(input, &mut self.wire.meter, world),
+            Face::Nats(nats) => nats.take(input, self.id, &mut self.wire, world),
             Face::Events(_) | Face::Closing { .. } => {}
         }
     }
@@ -220,6 +254,7 @@ impl Connection {
             Face::WebSocket(socket) => return socket.refuse(world),
             Face::Upgraded(socket) => return socket.refuse(world),
             Face::Events(events) => events.end(&mut self.wire),
+            Face::Nats(nats) => nats.refuse_more(&mut self.wire, world),
             Face::Closing { .. } => return false,
         }
         self.close(world);
@@ -246,6 +281,13 @@ impl Connection {
         }
     }
 
+    /// Takes a message from another connection.
+    pub(super) fn hand_over(&mut self, mail: &nats::Mail, world: &mut World) {
+        if let Face::Nats(nats) = &mut self.face {
+            nats.hand_over(mail, &mut self.wire, world);
+        }
+    }
+
     /// Its time may be over.
     pub(super) fn on_deadline(&mut self, world: &mut World, buffer: &mut [u8]) -> Fate {
         self.armed = None;
@@ -265,6 +307,10 @@ impl Connection {
                 }
                 Face::WebSocket(socket) => socket.on_deadline(&mut self.wire, world),
                 Face::Upgraded(_) => false,
+                Face::Nats(nats) => {
+                    nats.on_deadline(&mut self.wire, world);
+                    true
+                }
                 Face::Closing { .. } => return Fate::Gone,
             };
             if !goes_on {
@@ -296,6 +342,7 @@ impl Connection {
             Face::Http(http) => http.grant(),
             Face::Events(events) => Some(&events.grant),
             Face::WebSocket(socket) => Some(socket.grant()),
+            Face::Nats(nats) => nats.grant.as_ref(),
             // Sessions have theirs.
             Face::Upgraded(_) | Face::Closing { .. } => None,
         };
@@ -317,6 +364,7 @@ impl Connection {
                 self.close(world);
             }
             Face::WebSocket(socket) => socket.go_away(),
+            Face::Nats(nats) => nats.go_away(self.id, &mut self.wire, world),
             // Sessions see to theirs.
             Face::Http(_) | Face::Upgraded(_) | Face::Closing { .. } => {}
         }
@@ -336,6 +384,7 @@ impl Connection {
         match &mut self.face {
             Face::Http(http) => http.leave(world),
             Face::WebSocket(socket) => socket.leave(self.id, world),
+            Face::Nats(nats) => nats.leave(self.id, world),
             Face::Events(events) => events.leave(world),
             Face::Upgraded(socket) => socket.leave(world),
             Face::Closing { .. } => {}
@@ -348,6 +397,7 @@ impl Connection {
             Face::Events(events) => events.last + world.idle_time() / 4,
             Face::WebSocket(socket) => socket.deadline(world),
             Face::Upgraded(socket) => socket.deadline(&self.wire),
+            Face::Nats(nats) => nats.deadline(world),
             Face::Closing { ended: Some(since) } => *since + LINGER,
             Face::Closing { ended: None } => self.wire.progress + world.idle_time(),
         }

@@ -140,7 +140,7 @@ impl Events {
 impl Sink {
     /// The id after which a client goes on at a position.
     fn id(&self, next: u64) -> String {
-        format!("{:032x}-{}", self.queue, next.wrapping_sub(1))
+        id_before(self.queue, next)
     }
 
     fn write(&self, out: &mut Vec<u8>, event: ServerSentEvent) {
@@ -172,8 +172,13 @@ fn named<'a>(event: &'a str, data: &'a str) -> ServerSentEvent<'a> {
     ServerSentEvent { event: Some(event), data: Some(data), ..EMPTY }
 }
 
+/// The id after which a client goes on at a position of a queue.
+pub(super) fn id_before(queue: u128, next: u64) -> String {
+    format!("{queue:032x}-{}", next.wrapping_sub(1))
+}
+
 /// Where a client goes on that saw an id last; `None` if that was in another queue.
-fn resume(queue: &Queue, last: &[u8]) -> Result<Option<Place>, Problem> {
+pub(super) fn resume(queue: &Queue, last: &[u8]) -> Result<Option<Place>, Problem> {
     let parsed = std::str::from_utf8(last).ok().and_then(|text| {
         let (id, position) = text.split_once('-')?;
         Some((u128::from_str_radix(id, 16).ok()?, position.parse::<u64>().ok()?))
@@ -181,6 +186,6 @@ fn resume(queue: &Queue, last: &[u8]) -> Result<Option<Place>, Problem> {
     match parsed {
         Some((id, last)) if id == queue.id() => Ok(Some(Place::After(last))),
         Some(_) => Ok(None),
-        None => Err(Problem::new(400, "Last-Event-ID is none that this server gives")),
+        None => Err(Problem::new(400, "the id to go on from is none that this server gives")),
     }
 }

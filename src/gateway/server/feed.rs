@@ -34,6 +34,11 @@ pub(super) enum Client {
         session: u64,
         slot: u64,
     },
+    /// One of the queues that a connection follows.
+    Source {
+        connection: Id,
+        source: u64,
+    },
 }
 
 impl From<Id> for Client {

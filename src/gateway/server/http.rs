@@ -23,7 +23,7 @@ use crate::gateway::http::{
 /// HTTP, and what begins with it.
 pub(super) const HTTP: Protocol = Protocol {
     greet: |_, world| Face::Http(Box::new(Http::new(world))),
-    refuse: |out| Reply::last().error(out, 503, "too many connections"),
+    refuse: |out, _, _| Reply::last().error(out, 503, "too many connections"),
 };
 
 /// What has to be known of a request when it is answered.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -178,11 +177,6 @@ fn follow(
 }
 
 impl World {
-    /// So long a client has to ack a message.
-    pub(super) fn ack_time(&self) -> Duration {
-        Duration::from_secs(self.config.ack_seconds)
-    }
-
     fn random_text(&mut self) -> io::Result<String> {
         Ok(URL_SAFE_NO_PAD.encode(self.sessions.random()?))
     }

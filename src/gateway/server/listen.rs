@@ -20,7 +20,7 @@ pub(super) struct Protocol {
     /// The face that a new client meets; it may speak first.
     pub(super) greet: fn(&mut Wire, &World) -> Face,
     /// What a client over a limit is told.
-    pub(super) refuse: fn(&mut Vec<u8>),
+    pub(super) refuse: fn(&mut Vec<u8>, Option<IpAddr>, &World),
 }
 
 /// A socket that listens, and what is spoken there.
@@ -129,6 +129,14 @@ impl Socket {
         match self {
             Self::Tcp(socket) => socket,
             Self::Unix(socket) => socket,
+        }
+    }
+
+    /// The client's address, if it has one.
+    pub(super) fn peer(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(socket) => Some(socket.peer_addr().ok()?.ip()),
+            Self::Unix(_) => None,
         }
     }
 

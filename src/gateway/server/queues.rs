@@ -59,6 +59,34 @@ impl Queues {
         Ok(sent?)
     }
 
+    /// The same with two parts that follow each other.
+    pub(super) fn publish_parts(
+        &mut self,
+        name: &str,
+        event: &str,
+        head: &[u8],
+        payload: &[u8],
+    ) -> Result<u64, Problem> {
+        if head.is_empty() {
+            return self.publish(name, event, payload);
+        }
+        let len = head.len() + payload.len();
+        let mut message = self.producer(name)?.try_reserve_event(event, len)?;
+        let (first, second) = message.split_at_mut(head.len());
+        first.copy_from_slice(head);
+        second.copy_from_slice(payload);
+        Ok(message.commit(len))
+    }
+
+    /// The queues that there are, with the ids of those that have been opened.
+    pub(super) fn list(&mut self) -> Vec<(String, u128)> {
+        let with_id = |name: String| {
+            let open = if self.all.contains_key(&name) { self.get(&name).ok() } else { None };
+            (name, open.map_or(0, |queue| queue.id()))
+        };
+        Queue::list().unwrap_or_default().into_iter().map(with_id).collect()
+    }
+
     /// Sends a message unless one with its id was sent before.
     pub(super) fn publish_once(
         &mut self,

@@ -18,6 +18,8 @@ pub(super) enum Due {
     Collect(usize),
     /// A session's may.
     Session(u64),
+    /// Queues may have come or gone.
+    Look,
     /// Who has not finished by now is cut off.
     Drain,
 }

@@ -75,12 +75,17 @@ impl Wire {
 
     /// Bytes that may still be written to the client; the last message may be longer.
     pub(super) fn room(&self) -> usize {
-        self.limit.saturating_sub(self.queued + self.out.len() - self.sent)
+        self.limit.saturating_sub(self.waiting())
     }
 
     /// More may be written to the client.
     pub(super) fn has_room(&self) -> bool {
         self.room() > 0
+    }
+
+    /// Bytes that wait to be sent.
+    pub(super) fn waiting(&self) -> usize {
+        self.queued + self.out.len() - self.sent
     }
 
     pub(super) fn is_empty(&self) -> bool {

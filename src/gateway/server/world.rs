@@ -9,6 +9,7 @@ use super::figures::Figures;
 use super::groups::{Groups, Verdict};
 use super::leases::Leases;
 use super::metrics::Counters;
+use super::nats::Hub;
 use super::problem::Problem;
 use super::queues::{Queues, Sent};
 use super::recovery::Recovery;
@@ -32,6 +33,7 @@ pub(super) struct World {
     pub(super) timers: Timers,
     /// When the protocols' clock began.
     pub(super) began: Instant,
+    pub(super) nats: Hub,
     pub(super) counters: Counters,
     pub(super) figures: Figures,
     /// No new work: the gateway is about to end.
@@ -45,6 +47,10 @@ impl World {
 
     pub(super) fn idle_time(&self) -> Duration {
         Duration::from_secs(self.config.idle_seconds)
+    }
+
+    pub(super) fn ack_time(&self) -> Duration {
+        Duration::from_secs(self.config.ack_seconds)
     }
 
     /// Sends a client's message; once, if it has an id.

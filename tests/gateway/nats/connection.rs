@@ -40,7 +40,7 @@ impl Client {
             let Self { connection, out, now, .. } = self;
             let Some(action) = connection.next(*now, &mut input, out) else { return actions };
             match action {
-                Action::Continue => {}
+                Action::Continue | Action::Pong => {}
                 Action::Connect(_) => connection.accept(self.permissions.clone(), *now, out),
                 Action::Publish(message, payload) => {
                     let id = message.headers.message_id().map(shown);

@@ -76,9 +76,10 @@ fn port(dir: &Path, id: u32) -> SocketAddr {
 }
 
 fn configuration(setup: &Setup) -> String {
+    let max_tokens = setup.max_tokens.unwrap_or(MAX_TOKENS);
     let mut text = format!(
         "max_payload: {MAX_PAYLOAD}\nmax_subscriptions: {MAX_SUBSCRIPTIONS}\n\
-         max_subscription_tokens: {MAX_TOKENS}\nping_max: {MAX_PINGS_OUT}\n"
+         max_subscription_tokens: {max_tokens}\nping_max: {MAX_PINGS_OUT}\n"
     );
     let quoted = |names: &[String]| serde_json::to_string(names).unwrap();
     if let Some(interval) = setup.ping_interval {
@@ -204,12 +205,17 @@ fn any_member(line: &str) -> String {
 }
 
 fn compare(setup: &Setup, steps: &[Step]) {
+    // Messages whole, and all of them in pieces.
+    let servers = [MAX_PAYLOAD, 0].map(|stream_above| Server::start(setup, stream_above));
+    compare_at(&servers.each_ref().map(|server| server.address), setup, steps);
+}
+
+/// Plays a script with the reference and with these servers.
+pub fn compare_at(addresses: &[SocketAddr], setup: &Setup, steps: &[Step]) {
     let reference = Reference::start(setup);
     let theirs = play(reference.address, steps);
-    // Messages whole, and all of them in pieces.
-    for stream_above in [MAX_PAYLOAD, 0] {
-        let server = Server::start(setup, stream_above);
-        let ours = play(server.address, steps);
+    for address in addresses {
+        let ours = play(*address, steps);
         for ((step, mut ours), mut theirs) in steps.iter().zip(ours).zip(theirs.clone()) {
             let sent = shown(&step.bytes[..step.bytes.len().min(300)]);
             if let Then::Differs(known) = &step.then {

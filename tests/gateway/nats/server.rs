@@ -182,7 +182,7 @@ impl Hub {
         };
         let mut todo = Todo::Nothing;
         match action {
-            Action::Continue => {}
+            Action::Continue | Action::Pong => {}
             Action::Connect(options) => todo = Todo::Accept(permissions(&self.setup, options)),
             Action::Publish(message, payload) => todo = Todo::Route(published(message, payload)),
             Action::Begin(message, _) => *long = Some(published(message, b"")),

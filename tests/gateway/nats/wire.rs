@@ -1,6 +1,6 @@
 //! A client that only knows bytes, and what a server is set up with.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ pub struct Setup {
     pub auth_timeout: Option<Duration>,
     pub ping_interval: Option<Duration>,
     pub max_connections: Option<usize>,
+    /// Tokens of a subject; else `MAX_TOKENS`.
+    pub max_tokens: Option<usize>,
 }
 
 pub const MAX_PAYLOAD: usize = 1024;
@@ -77,7 +79,12 @@ impl Wire {
 
     fn more(&mut self) -> bool {
         let mut buffer = [0; 4096];
-        let len = self.stream.read(&mut buffer).expect("the server answers in time");
+        let len = loop {
+            match self.stream.read(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read.expect("the server answers in time"),
+            }
+        };
         self.read.extend_from_slice(&buffer[..len]);
         len > 0
     }

@@ -1,0 +1,70 @@
+//! A queue's message as it is sent to subscriptions: encoded once, whoever gets it.
+
+use super::super::wire::Wire;
+use super::subjects;
+use crate::gateway::nats::{Connection as Codec, Delivery, Key, Stored, Subscription};
+
+/// A longer payload goes to the socket from where it lies.
+const LONG: usize = 16 << 10;
+
+/// What is written before a message's payload; its memory is used again for the next one.
+pub(super) struct Letter {
+    subject: Vec<u8>,
+    delivery: Delivery,
+    headers: Vec<u8>,
+}
+
+/// What became of a subscription that was sent a message.
+pub(super) enum Outcome {
+    Delivered,
+    /// It was its last one.
+    Ended(Subscription),
+    /// It does not get it.
+    Kept,
+}
+
+impl Letter {
+    pub(super) fn new() -> Self {
+        Self { subject: Vec::new(), delivery: Delivery::new(b"", None, 0, 0), headers: Vec::new() }
+    }
+
+    /// Addresses a message.
+    pub(super) fn address(&mut self, queue: &str, event: Option<&str>) -> &[u8] {
+        subjects::write(queue, event, &mut self.subject);
+        &self.subject
+    }
+
+    /// Encodes what comes before the payload, with a header of our own if there is one to add.
+    pub(super) fn encode(&mut self, stored: &Stored, own: Option<(&str, &str)>) {
+        self.headers.clear();
+        match own {
+            Some((name, value)) => stored.write_headers(name, value, &mut self.headers),
+            None => stored.headers.iter().for_each(|part| self.headers.extend_from_slice(part)),
+        }
+        self.delivery.encode(&self.subject, stored.reply, self.headers.len(), stored.payload.len());
+    }
+
+    /// Sends it to a subscription.
+    pub(super) fn send(
+        &self,
+        key: Key,
+        payload: &[u8],
+        codec: &mut Codec,
+        wire: &mut Wire,
+    ) -> Outcome {
+        let out = wire.out();
+        let Some(sent) = codec.deliver(key, &self.delivery, false, out) else {
+            return Outcome::Kept;
+        };
+        if sent.headers {
+            out.extend_from_slice(&self.headers);
+        }
+        if payload.len() < LONG {
+            out.extend_from_slice(payload);
+        } else {
+            wire.send(payload);
+        }
+        wire.out().extend_from_slice(b"\r\n");
+        sent.ended.map_or(Outcome::Delivered, Outcome::Ended)
+    }
+}
