@@ -45,7 +45,8 @@ impl Server {
     fn try_reload(&mut self) -> Result<(), String> {
         let config = (self.reloader)()?;
         let loopback = self.local.ip().is_loopback();
-        check_open(&config, loopback).map_err(|error| error.to_string())?;
+        let nats = self.nats.is_none_or(|address| address.ip().is_loopback());
+        check_open(&config, loopback && nats).map_err(|error| error.to_string())?;
         if config.is_secure() != self.world.identity.is_some() {
             return Err("certificate: TLS begins or ends only with another start".into());
         }
