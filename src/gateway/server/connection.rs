@@ -324,7 +324,8 @@ impl Connection {
     pub(super) fn deliver(&mut self, mail: Mail, world: &mut World, buffer: &mut [u8]) -> Fate {
         match (mail, &mut self.face) {
             (Mail::Reply(reply), Face::Http(http)) => {
-                if !http.answer(&reply, &mut self.wire, world) {
+                let goes_on = http.answer(&reply, &mut self.wire, world);
+                if !goes_on {
                     self.close(world);
                 }
             }
