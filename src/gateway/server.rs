@@ -7,6 +7,7 @@
 mod access;
 mod app;
 mod arguments;
+mod asked;
 mod connection;
 mod echo;
 mod engineio;

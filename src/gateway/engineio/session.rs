@@ -288,12 +288,9 @@ impl<T: Copy + PartialEq> Session<T> {
             (Phase::Open, Heartbeat::PongBy(by)) if now >= *by => {
                 return self.end(Reason::PingTimeout);
             }
-            (Phase::Open, &Heartbeat::PingAt(at)) if now >= at => {
+            (Phase::Open, Heartbeat::PingAt(at)) if now >= *at => {
                 self.outgoing.push_control(Packet::Text(Type::Ping, "").to_message());
-                // The client counts from when it was due, unless that was long ago.
-                let late = now - at > self.settings.ping_timeout / 8;
-                let since = if late { now } else { at };
-                self.heartbeat = Heartbeat::PongBy(since + self.settings.ping_timeout);
+                self.heartbeat = Heartbeat::PongBy(now + self.settings.ping_timeout);
             }
             _ => {}
         }

@@ -7,10 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::access::Grant;
+use super::asked::Asked;
 use super::connection::Id;
 use super::feed::{Batch, Format, Fresh};
 use super::follower::{Follower, Next, Place};
-use super::http::Asked;
 use super::problem::Problem;
 use super::query;
 use super::wire::Wire;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::access::Grant;
+use super::asked::Asked;
 use super::connection::{Face, Id};
 use super::events::Events;
 use super::listen::Protocol;
@@ -16,57 +17,13 @@ use super::websocket;
 use super::wire::Wire;
 use super::world::World;
 use crate::gateway::engineio::Reply as SessionReply;
-use crate::gateway::http::{
-    Body, CONTINUE, Cors, Event, Limits, Method, Parser, Reply, ReplyHead, Request,
-};
+use crate::gateway::http::{Body, CONTINUE, Cors, Event, Limits, Method, Parser, Reply, Request};
 
 /// HTTP, and what begins with it.
 pub(super) const HTTP: Protocol = Protocol {
     greet: |_, world| Face::Http(Box::new(Http::new(world))),
     refuse: |out, _, _| Reply::last().error(out, 503, "too many connections"),
 };
-
-/// What has to be known of a request when it is answered.
-#[derive(Clone, Debug)]
-pub(super) struct Asked {
-    pub(super) reply: Reply,
-    origin: Option<Vec<u8>>,
-}
-
-impl Asked {
-    fn new(request: &Request, world: &World) -> Self {
-        let reply = request.reply();
-        Self {
-            reply: if world.draining { reply.close() } else { reply },
-            origin: request.header("Origin").map(<[u8]>::to_vec),
-        }
-    }
-
-    /// Begins an answer that the page which asked may read.
-    pub(super) fn begin<'o>(
-        &self,
-        cors: &Cors,
-        out: &'o mut Vec<u8>,
-        status: u16,
-    ) -> ReplyHead<'o> {
-        let head = cors.write(self.origin.as_deref(), self.reply.begin(out, status));
-        if self.origin.is_none() {
-            return head;
-        }
-        let own = "Slipring-Ack, Slipring-Position, Slipring-Event, Slipring-Deliveries";
-        head.header("Access-Control-Expose-Headers", own)
-    }
-
-    /// Answers that something is wrong.
-    pub(super) fn refuse(&self, world: &mut World, out: &mut Vec<u8>, problem: &Problem) {
-        world.counters.errors += 1;
-        let head = self.begin(&world.access.cors, out, problem.status);
-        let head =
-            if problem.status == 401 { head.header("WWW-Authenticate", "Bearer") } else { head };
-        let head = if problem.is_passing() { head.header("Retry-After", "1") } else { head };
-        head.error(&problem.reason);
-    }
-}
 
 /// What a POST is for. (Packets are for an Engine.IO session, which answers by itself.)
 pub(super) enum Task {
@@ -493,8 +450,8 @@ fn refuse_path(path: &[&str], asked: &Asked, wire: &mut Wire, world: &World) {
         ["q", _, "events" | "latest"] => "GET",
         ["q", _, "ack" | "retry" | "reject"] => "POST",
         _ => {
-            let head = asked.begin(&world.access.cors, wire.out(), 404);
-            return head.error("no such path; docs/gateway.md lists those there are");
+            return (asked.begin(&world.access.cors, wire.out(), 404))
+                .error("no such path; docs/gateway.md lists those there are");
         }
     };
     let head = asked.begin(&world.access.cors, wire.out(), 405).header("Allow", allow);

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::app::App;
+use super::asked::Asked;
 use super::connection::{Face, Id};
-use super::http::{Answer, Asked, Post, Task};
+use super::http::{Answer, Post, Task};
 use super::problem::Problem;
 use super::upgraded::Upgraded;
 use super::wire::Wire;

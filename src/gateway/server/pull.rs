@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::access::Grant;
+use super::asked::Asked;
 use super::connection::Id;
 use super::groups::{Verdict, Wish};
-use super::http::Asked;
 use super::problem::Problem;
 use super::query;
 use super::wire::Wire;
