@@ -18,6 +18,8 @@ mod groups;
 mod interrupts;
 #[path = "cli/json.rs"]
 mod json;
+#[path = "cli/log.rs"]
+mod log;
 #[path = "cli/pipes.rs"]
 mod pipes;
 #[path = "cli/record.rs"]

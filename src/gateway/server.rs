@@ -412,6 +412,7 @@ impl Server {
         let both = Interest::READABLE | Interest::WRITABLE;
         if full || self.poll.registry().register(socket.source(), wake, both).is_err() {
             self.world.counters.refused += 1;
+            tracing::warn!(?address, "refused: too many connections");
             if !secure {
                 let mut answer = Vec::new();
                 (protocol.refuse)(&mut answer, address, &self.world);
@@ -451,7 +452,7 @@ impl Server {
 
     /// No new clients; those that are there finish what they have begun.
     fn drain(&mut self) {
-        self.world.draining = true;
+        self.world.begin_to_drain();
         self.ports.clear();
         for collector in &mut self.world.collectors {
             collector.finish(&mut self.world.queues);

@@ -197,6 +197,8 @@ impl Queue {
         let (path, dir) = locate(name)?;
         let file = open_file(&path, true, name)?;
         let plan = read_header(&file, name)?;
+        #[cfg(feature = "tracing")]
+        tracing::debug!(queue = name, "opened");
         Ok(Queue { shared: Shared::map(file, plan, name.into(), Some(path), dir, true)? })
     }
 
@@ -221,6 +223,8 @@ impl Queue {
         let shared = options.build(new.file(), name, Some(path.clone()), dir)?;
         // The last step that can fail: an error leaves nothing behind.
         new.publish(&path).map_err(os)?;
+        #[cfg(feature = "tracing")]
+        tracing::info!(queue = name, capacity = options.capacity, "made");
         Ok(Queue { shared })
     }
 

@@ -88,6 +88,8 @@ fn settle(ring: &Ring, state: &Group, group: usize, reader: &Reader) -> Option<(
         }
         Claiming::Vacant => state.set_mode(state.mode().next(Claiming::Shared)),
         Claiming::Sole(former) | Claiming::Switching(former) => {
+            #[cfg(feature = "tracing")]
+            tracing::debug!(group, former, "a second member: the group is shared from now on");
             make_explicit(ring, group, former, claim::TAKEN)?;
         }
         Claiming::Shared => {}

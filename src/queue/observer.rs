@@ -148,6 +148,8 @@ impl Observer {
             }
             Look::Lagged { missed, next } => {
                 self.cursor = next;
+                #[cfg(feature = "tracing")]
+                tracing::debug!(queue = %self.shared.name, missed, "an observer was overrun");
                 Err(RecvError::Lagged { missed })
             }
             Look::Damaged => Err(RecvError::Corrupt),

@@ -320,6 +320,14 @@ impl Registry<'_> {
         let repaired = ring.release(row).unwrap_or_default();
         ring.control.totals.repaired.fetch_add(repaired.members, Relaxed);
         let _ = self.locks.unlock(member_byte(row));
+        #[cfg(feature = "tracing")]
+        tracing::warn!(
+            queue = %self.shared.name,
+            row,
+            holes = repaired.holes,
+            given_back = repaired.given_back,
+            "repaired what a dead member left"
+        );
         if repaired != Repaired::default() {
             self.shared.wake_all();
         }

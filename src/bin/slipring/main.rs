@@ -12,6 +12,7 @@ mod doctor;
 mod failure;
 mod group;
 mod interrupt;
+mod log;
 mod ls;
 mod man;
 mod message;
@@ -31,6 +32,7 @@ mod units;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
+use tracing_subscriber::filter::LevelFilter;
 
 /// A message queue in shared memory: work queue and pub/sub at once, no daemon, survives kill -9.
 ///
@@ -39,6 +41,9 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "slipring", version, max_term_width = 100)]
 struct Cli {
+    /// Also say on standard error what happens rarely: off, error, warn, info, debug or trace [env: SLIPRING_LOG]
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = log::level)]
+    log: Option<LevelFilter>,
     #[command(subcommand)]
     command: Command,
 }
@@ -83,11 +88,17 @@ fn surface() -> clap::Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about(about)
         .long_about(long_about)
+        .args(all.get_arguments().cloned())
         .subcommands(shown)
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let cli = Cli::parse();
+    failure::exit_code(log::start(cli.log).and_then(|()| run(cli.command)))
+}
+
+fn run(command: Command) -> failure::Done {
+    match command {
         Command::Create(args) => create::run(args),
         Command::Ls(args) => ls::run(args),
         Command::Stat(args) => stat::run(args),
@@ -110,6 +121,5 @@ fn main() -> ExitCode {
         Command::Completions(args) => completions::run(args, surface()),
         Command::Man(args) => man::run(args, surface()),
         Command::DemoPart(args) => demo::part::run(args),
-    };
-    failure::exit_code(done)
+    }
 }

@@ -70,7 +70,14 @@ fn as_observer(
     recorder: &mut Recorder,
     interrupt: &Interrupt,
 ) -> Done {
-    observer.seek(args.from.unwrap_or_default()).about(&args.name)?;
+    match observer.seek(args.from.unwrap_or_default()) {
+        // It goes on with the oldest message still there.
+        Err(RecvError::Lagged { missed }) => {
+            lagged(&args.name, missed);
+            recorder.gap(missed);
+        }
+        sought => sought.about(&args.name)?,
+    }
     let end = if args.drain { observer.stats().latest } else { u64::MAX };
     while recorder.messages < wanted && !interrupt.has_come() {
         let next = match observer.try_recv() {

@@ -70,6 +70,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(id: Id, address: Option<IpAddr>, wire: Wire, face: Face) -> Self {
+        tracing::debug!(connection = id.serial, ?address, "accepted");
         Self { id, address, wire, face, armed: None }
     }
 
@@ -374,6 +375,7 @@ impl Connection {
 
     /// It is gone.
     pub(super) fn leave(&mut self, world: &mut World) {
+        tracing::debug!(connection = self.id.serial, "closed");
         self.let_go(world);
         if let Some(at) = self.armed.take() {
             world.timers.cancel(at, Due::Connection(self.id));

@@ -97,6 +97,12 @@ impl World {
         }
     }
 
+    /// No new clients from now on.
+    pub(super) fn begin_to_drain(&mut self) {
+        tracing::info!(connections = self.counters.connections, "drains: no new clients");
+        self.draining = true;
+    }
+
     /// Gives messages back whose time is over.
     pub(super) fn end_leases(&mut self, now: Instant) {
         while let Some(lease) = self.leases.pop(now) {
