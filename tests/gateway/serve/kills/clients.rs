@@ -22,9 +22,10 @@ pub struct Kind {
 /// Groups that the kinds make.
 pub const GROUPS: usize = 2;
 
-pub const KINDS: [Kind; 4] = [
+pub const KINDS: [Kind; 5] = [
     Kind { name: "server-sent events", client: |tally| Box::new(EventSource::new(tally)) },
     Kind { name: "WebSocket", client: |tally| Box::new(Listener::new(tally)) },
+    Kind { name: "Socket.IO", client: |tally| Box::new(Visitor::new(tally)) },
     Kind { name: "WebSocket, of a group", client: |tally| Box::new(Member { tally }) },
     Kind { name: "pull", client: |tally| Box::new(Puller { tally }) },
 ];
@@ -127,6 +128,58 @@ impl Client for Listener {
                     self.from = (position + 1).to_string();
                 }
                 _ => self.tally.told(&text),
+            }
+        }
+    }
+}
+
+/// Socket.IO, over WebSocket as the stock client does it: what it was called (`pid`) and the last event's offset are its place.
+struct Visitor {
+    tally: Arc<Tally>,
+    next: Arc<AtomicU64>,
+    auth: Value,
+}
+
+impl Visitor {
+    fn new(tally: Arc<Tally>) -> Self {
+        Self { next: tally.reader(), tally, auth: json!({ "from": "earliest" }) }
+    }
+
+    /// A packet of the namespace.
+    fn packet(&mut self, kind: &str, data: &str) -> Result<(), Over> {
+        let data: Value = serde_json::from_str(data)?;
+        match kind {
+            "0" => {
+                let (had, pid) = (self.auth.get("pid"), &data["pid"]);
+                if had.is_some_and(|had| had != pid) {
+                    self.tally.told(&format!("not recovered: {data}"));
+                }
+                self.auth["pid"] = pid.clone();
+            }
+            "2" if data[0] == "n" => {
+                let number = data[1].as_str().ok_or_else(|| data.to_string())?;
+                self.tally.read(&self.next, number);
+                self.auth["offset"] = data[2].clone();
+            }
+            _ => self.tally.told(&format!("{kind} {data}")),
+        }
+        Ok(())
+    }
+}
+
+impl Client for Visitor {
+    fn session(&mut self, address: SocketAddr) -> Result<(), Over> {
+        let mut socket = open(address, "/socket.io/?EIO=4&transport=websocket")?;
+        loop {
+            let Message::Text(text) = socket.read()? else { continue };
+            if text.starts_with('0') {
+                socket.send(Message::text(format!("40/q,{}", self.auth)))?;
+            } else if text == "2" {
+                socket.send(Message::text("3"))?;
+            } else if let Some((kind, data)) =
+                text.strip_prefix('4').and_then(|packet| packet.split_once("/q,"))
+            {
+                self.packet(kind, data)?;
             }
         }
     }
