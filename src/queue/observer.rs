@@ -7,7 +7,7 @@ use super::join::find;
 use super::join::starting_point;
 use super::lossy::{Look, look};
 use super::shared::{Patience, Shared};
-use super::stats::{QueueStats, is_acked};
+use super::stats::QueueStats;
 use super::{Queue, Start};
 use crate::error::{JoinError, OpenError, RecvError};
 use crate::layout::{Extent, IDLE};
@@ -190,7 +190,7 @@ impl Observer {
         let ring = self.shared.ring();
         find(&self.shared, group).is_some_and(|group| {
             let floor = ring.groups.get(group).map_or(0, |row| row.floor());
-            position < floor || is_acked(ring, group, position)
+            position < floor || ring.is_acked(group, position)
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::Queue;
 use super::shared::Shared;
-use crate::layout::{Age, Kind, Role, claim};
+use crate::layout::{Kind, Role};
 use crate::ring::{Ring, Span};
 use crate::sync::{Acquire, Relaxed};
 
@@ -245,12 +245,6 @@ fn member_stats(shared: &Shared) -> Vec<MemberStats> {
     members.collect()
 }
 
-/// Did a member ack the message at a position above its group's floor?
-pub(crate) fn is_acked(ring: &Ring, group: usize, at: u64) -> bool {
-    let word = ring.claim_word(group, at).map_or(0, |word| word.load(Acquire));
-    claim::age(word, ring.lap(at)) == Age::Current && claim::state(word) == claim::ACKED
-}
-
 /// Messages from a position on, without those that the group has acked, of the first `most`; and where the count was given up, if it was.
 pub(crate) fn count_messages(
     ring: &Ring,
@@ -262,7 +256,7 @@ pub(crate) fn count_messages(
     for _ in 0..ring.patience().min(most) {
         match ring.span(at) {
             Span::Message { blocks, .. } => {
-                count += u64::from(!group.is_some_and(|group| is_acked(ring, group, at)));
+                count += u64::from(!group.is_some_and(|group| ring.is_acked(group, at)));
                 at = at.wrapping_add(blocks);
             }
             Span::Pad { blocks } | Span::Claimed { blocks, .. } => at = at.wrapping_add(blocks),

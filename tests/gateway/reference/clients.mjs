@@ -2,22 +2,9 @@
 
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
+import { tagged, untagged } from "./tagged.mjs";
 
 const [sockets, acks] = [{}, []];
-
-// Bytes are written {"#": "00ff"} in JSON.
-const tagged = (value) => {
-  if (Buffer.isBuffer(value)) return { "#": value.toString("hex") };
-  if (Array.isArray(value)) return value.map(tagged);
-  if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, tagged(inner)]));
-};
-const untagged = (value) => {
-  if (Array.isArray(value)) return value.map(untagged);
-  if (value === null || typeof value !== "object") return value;
-  if ("#" in value) return Buffer.from(value["#"], "hex");
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, untagged(inner)]));
-};
 
 const say = (name, hears) => console.log(JSON.stringify({ name, ...hears }));
 

@@ -4,6 +4,7 @@
 import { createServer, request } from "node:http";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
+import { tagged, untagged } from "./tagged.mjs";
 
 const real = { setTimeout, setImmediate };
 const sleep = (ms) => new Promise((resolve) => real.setTimeout(resolve, ms));
@@ -212,20 +213,6 @@ async function socket({ steps }) {
     wait: (ms) => clock.wait(Number(ms), () => sleep(8)),
   });
 }
-
-// Bytes are written {"#": "00ff"} in JSON.
-const tagged = (value) => {
-  if (Buffer.isBuffer(value)) return { "#": value.toString("hex") };
-  if (Array.isArray(value)) return value.map(tagged);
-  if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, tagged(inner)]));
-};
-const untagged = (value) => {
-  if (Array.isArray(value)) return value.map(untagged);
-  if (value === null || typeof value !== "object") return value;
-  if ("#" in value) return Buffer.from(value["#"], "hex");
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, untagged(inner)]));
-};
 
 const answers = {
   engine,
