@@ -72,7 +72,7 @@ test-msrv:
 
 # The same histories and scribbles each time, so that a change fails for its own reasons; `make soak` takes new ones.
 test-package:
-	MODEL_SEED=1 HOSTILE_SEED=1 cargo test --release --all-features
+	MODEL_SEED=1 HOSTILE_SEED=1 cargo test --profile checked --all-features
 
 test-loom:
 	RUSTFLAGS="--cfg loom" cargo test --release --test loom --target-dir $(OUT)/loom

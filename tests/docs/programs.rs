@@ -131,9 +131,11 @@ pub fn cargo_for_pages(tools: &Path) {
     } else {
         format!("--features=cli{}", if cfg!(feature = "async") { ",async" } else { "" })
     });
-    if built.ends_with("release") {
-        arguments.push("--release".to_owned());
-    }
+    let profile = match built.file_name().unwrap().to_str().unwrap() {
+        "debug" => "dev",
+        other => other,
+    };
+    arguments.push(format!("--profile={profile}"));
     let mut script = "#!/bin/sh\nverb=$1\nshift\n".to_owned();
     writeln!(script, "exec {:?} \"$verb\" {} \"$@\"", env!("CARGO"), arguments.join(" ")).unwrap();
     let path = tools.join("cargo");
