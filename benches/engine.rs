@@ -14,6 +14,8 @@ mod common;
 mod cores;
 #[path = "engine/fanout.rs"]
 mod fanout;
+#[path = "engine/growth.rs"]
+mod growth;
 #[path = "engine/line.rs"]
 mod line;
 #[path = "engine/one_way.rs"]
@@ -58,6 +60,7 @@ fn main() {
         wake::bench,
         recovery::bench,
         attach::bench,
+        growth::bench,
     ] {
         bench(&mut criterion);
     }
