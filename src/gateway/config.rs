@@ -7,6 +7,9 @@ mod clients;
 
 pub use clients::Client;
 
+/// More than that for one message is a mistake.
+const MOST: usize = 1 << 30;
+
 /// A gateway's settings. In a file each is `name = value`, in the environment `SLIPRING_NAME`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -43,6 +46,8 @@ pub struct Config {
     pub turn: String,
     /// Bytes of a message. Default 1 MiB.
     pub payload: usize,
+    /// Frames that a WebSocket message may come in. Default 16384.
+    pub fragments: usize,
     /// Bytes of a request's head. Default 8 KiB.
     pub head: usize,
     /// Bytes that wait to be sent to a client before no more are read from the queue for it. Default 256 KiB.
@@ -81,7 +86,7 @@ pub struct Config {
     pub recovery_seconds: u64,
     /// Seconds that clients have to finish when the gateway is told to end. Default 5.
     pub drain_seconds: u64,
-    /// Not the queues, but what the test suites of Engine.IO and Socket.IO want of a server.
+    /// Not the queues, but what the test suites of Engine.IO, Socket.IO and WebSocket want of a server.
     #[serde(skip)]
     pub echo: bool,
 }
@@ -116,6 +121,7 @@ impl Default for Config {
             udp_buffer: 4 << 20,
             turn: String::new(),
             payload: 1 << 20,
+            fragments: 16_384,
             head: 8 << 10,
             out_queue: 256 << 10,
             live_queue: 8 << 20,
@@ -220,6 +226,7 @@ impl Settings {
         }
         let above_zero = [
             ("payload", config.payload),
+            ("fragments", config.fragments),
             ("head", config.head),
             ("out_queue", config.out_queue),
             ("subscriptions", config.subscriptions),
@@ -228,8 +235,12 @@ impl Settings {
             ("window", config.window),
             ("ids", config.ids),
         ];
-        match above_zero.iter().find(|(_, value)| *value == 0) {
-            Some((name, _)) => Err(format!("{name}: use a number above 0")),
+        if let Some((name, _)) = above_zero.iter().find(|(_, value)| *value == 0) {
+            return Err(format!("{name}: use a number above 0"));
+        }
+        let bounded = [("payload", config.payload), ("fragments", config.fragments)];
+        match bounded.iter().find(|(_, value)| *value > MOST) {
+            Some((name, _)) => Err(format!("{name}: use a number of at most {MOST}")),
             None => Ok(config),
         }
     }

@@ -29,7 +29,7 @@ pub struct Serve {
     /// Wait until the gateway that serves here ends or dies, then take its place
     #[arg(long)]
     standby: bool,
-    /// Answer as the test suites of Engine.IO (at /engine.io/) and Socket.IO want it
+    /// Answer as the test suites of Engine.IO (at /engine.io/), Socket.IO and WebSocket (at /websocket) want it
     #[arg(long, hide = true)]
     echo: bool,
     /// Any other setting

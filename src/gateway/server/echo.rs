@@ -1,4 +1,5 @@
-//! What the test suites of Engine.IO and Socket.IO want of a server: it gives back what it is given.
+//! What the test suites of Engine.IO and Socket.IO want of a server: it gives back what it is given. (That of WebSocket wants no more than
+//! `websocket::Source::Echo`.)
 
 use std::collections::VecDeque;
 use std::sync::Arc;

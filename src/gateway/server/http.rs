@@ -411,8 +411,8 @@ fn answer(
             head.body("application/json", found.to_string().as_bytes());
             Ok(Answer::Done)
         }
-        (_, ["ws", queue @ ..]) if queue.len() < 2 => {
-            websocket::open(request, grant, queue.first().copied(), id, wire, world)
+        (_, path) if websocket::is_for_sockets(path, world) => {
+            websocket::open(request, grant, path, id, wire, world)
                 .map(|socket| match socket {
                     Some(socket) => Face::WebSocket(Box::new(socket)),
                     None => Face::closing(),

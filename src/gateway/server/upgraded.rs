@@ -10,7 +10,7 @@ use super::meter::Meter;
 use super::wire::Wire;
 use super::world::World;
 use crate::gateway::engineio::{Data, Message};
-use crate::gateway::websocket::{Connection as Codec, Event, Limits, code};
+use crate::gateway::websocket::{Connection as Codec, Event, code};
 
 /// So long a client may take to answer to a Close.
 const LINGER: Duration = Duration::from_secs(2);
@@ -29,8 +29,7 @@ pub(super) struct Upgraded {
 
 impl Upgraded {
     pub(super) fn new(session: u64, id: Id, world: &World) -> Self {
-        let limits = Limits { message: world.config.payload, ..Limits::default() };
-        Self { codec: Codec::new(limits), session, id, closing: None }
+        Self { codec: Codec::new(world.websocket_limits()), session, id, closing: None }
     }
 
     /// Takes what came.

@@ -20,9 +20,7 @@ use super::queues::Sent;
 use super::wire::Wire;
 use super::world::World;
 use crate::gateway::http::Request;
-use crate::gateway::websocket::{
-    Connection as Codec, Event, Handshake, Limits, Opcode, code, write_frame,
-};
+use crate::gateway::websocket::{Connection as Codec, Event, Handshake, Opcode, code, write_frame};
 use crate::{RecvError, Start};
 
 /// So long a client may take to answer to a Close.
@@ -57,6 +55,8 @@ enum Source {
     None,
     /// What the page shows; so much has been seen of it.
     Figures(u64),
+    /// What it sends, for the protocol's test suite.
+    Echo,
 }
 
 /// What a client says in a text message: one of `ack`, `retry`, `reject` and `send`.
@@ -73,11 +73,20 @@ struct Command {
     encoding: Option<String>,
 }
 
+/// Paths of WebSockets: of a queue, of the figures, and for the protocol's test suite.
+pub(super) fn is_for_sockets(path: &[&str], world: &World) -> bool {
+    match path {
+        ["ws"] | ["ws", _] => true,
+        ["websocket"] => world.config.echo,
+        _ => false,
+    }
+}
+
 /// Makes a request a WebSocket; `None` if it was answered otherwise.
 pub(super) fn open(
     request: &Request,
     grant: &Grant,
-    queue: Option<&str>,
+    path: &[&str],
     id: Id,
     wire: &mut Wire,
     world: &mut World,
@@ -90,14 +99,14 @@ pub(super) fn open(
             return Ok(None);
         }
     };
-    let talk = match queue {
-        Some(queue) => Talk::open(request, grant, queue, id, world)?,
-        None => Talk::of_figures(grant, id, world)?,
+    let talk = match path {
+        ["ws", queue] => Talk::open(request, grant, queue, id, world)?,
+        ["ws"] => Talk::of_figures(grant, id, world)?,
+        _ => Talk::without_queue(grant, Source::Echo),
     };
     handshake.accept(None, wire.out());
-    let limits = Limits { message: world.config.payload, ..Limits::default() };
     Ok(Some(Socket {
-        codec: Codec::new(limits),
+        codec: Codec::new(world.websocket_limits()),
         talk,
         heard: Instant::now(),
         pinged: false,
@@ -115,13 +124,13 @@ impl Socket {
                 self.refuse(world);
                 return;
             }
-            let reply = match event {
-                Event::Text(text) => self.talk.on_text(text, world),
-                Event::Binary(bytes) => Some(self.talk.publish(None, "", bytes, world)),
-                _ => None,
-            };
-            if let Some(reply) = reply.filter(|_| self.codec.is_open()) {
-                write_frame(wire.out(), Opcode::Text, reply.to_string().as_bytes());
+            let reply = self.talk.on_event(event, world);
+            // In the order of what they answer.
+            if self.codec.has_output() && wire.has_room() {
+                self.codec.take_output(wire.out());
+            }
+            if let Some((opcode, reply)) = reply.filter(|_| self.codec.is_open()) {
+                write_frame(wire.out(), opcode, &reply);
             }
         }
     }
@@ -215,7 +224,7 @@ impl Socket {
             }
             Source::Follower(follower) => follower.leave(&mut world.feeds),
             Source::Figures(_) => world.figures.leave(id),
-            Source::None => return,
+            Source::None | Source::Echo => return,
         }
         self.talk.source = Source::None;
     }
@@ -271,8 +280,11 @@ impl Talk {
             return Err(Problem::new(403, "set a token to see figures from elsewhere"));
         }
         world.figures.join(id, &mut world.timers);
-        let source = Source::Figures(0);
-        Ok(Self { queue: String::new(), grant: grant.clone(), source, raw: false })
+        Ok(Self::without_queue(grant, Source::Figures(0)))
+    }
+
+    fn without_queue(grant: &Grant, source: Source) -> Self {
+        Self { queue: String::new(), grant: grant.clone(), source, raw: false }
     }
 
     /// Sends the next message; `false` if there is none, or the client holds enough.
@@ -309,7 +321,7 @@ impl Talk {
                     Next::Closed => return Err(closed()),
                 }
             }
-            Source::None => return Ok(false),
+            Source::None | Source::Echo => return Ok(false),
             Source::Figures(seen) => {
                 let Some(frame) = world.figures.after(*seen) else { return Ok(false) };
                 *seen = world.figures.serial;
@@ -319,6 +331,18 @@ impl Talk {
         }
         world.counters.delivered += 1;
         Ok(true)
+    }
+
+    /// Takes what came; the answer, if there is one.
+    fn on_event(&mut self, event: Event, world: &mut World) -> Option<(Opcode, Vec<u8>)> {
+        let reply = match (event, &self.source) {
+            (Event::Text(text), Source::Echo) => return Some((Opcode::Text, text.into())),
+            (Event::Binary(bytes), Source::Echo) => return Some((Opcode::Binary, bytes.into())),
+            (Event::Text(text), _) => self.on_text(text, world)?,
+            (Event::Binary(bytes), _) => self.publish(None, "", bytes, world),
+            _ => return None,
+        };
+        Some((Opcode::Text, reply.to_string().into()))
     }
 
     fn on_text(&mut self, text: &str, world: &mut World) -> Option<Value> {

@@ -17,6 +17,7 @@ use super::timers::{Due, Timers};
 use super::tls::Identity;
 use super::udp::Collector;
 use crate::gateway::config::Config;
+use crate::gateway::websocket::Limits;
 
 pub(super) struct World {
     pub(super) config: Config,
@@ -51,6 +52,12 @@ impl World {
 
     pub(super) fn ack_time(&self) -> Duration {
         Duration::from_secs(self.config.ack_seconds)
+    }
+
+    /// What a WebSocket client may send.
+    pub(super) fn websocket_limits(&self) -> Limits {
+        let Config { payload: message, fragments, .. } = self.config;
+        Limits { message, fragments, ..Limits::default() }
     }
 
     /// Sends a client's message; once, if it has an id.

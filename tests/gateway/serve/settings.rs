@@ -12,10 +12,12 @@ fn each_source_is_over_the_one_before() {
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     settings.environment(variables).unwrap();
     settings.set("head", "30").unwrap();
+    settings.set("fragments", "1073741824").unwrap();
     settings.set("insecure", "true").unwrap();
     settings.set("token", "123").unwrap();
     let config = settings.finish().unwrap();
     assert_eq!((config.window, config.payload, config.head), (2, 20, 30));
+    assert_eq!(config.fragments, 1 << 30);
     assert_eq!((config.insecure, config.token.as_str()), (true, "123"));
     assert_eq!(config.origins, ["https://a", "https://b"]);
     assert_eq!(config.ack_seconds, 30);
@@ -30,10 +32,19 @@ fn nonsense_is_named() {
     assert!(set("windows", "1").contains("window"));
     assert!(set("window", "many").contains("number"));
     assert!(set("insecure", "yes").contains("true"));
-    for text in ["windows = 1", "window = 'x'", "window = -1", "window = 0"] {
+    for text in [
+        "windows = 1",
+        "window = 'x'",
+        "window = -1",
+        "window = 0",
+        "fragments = 0",
+        "fragments = 1073741825",
+        "payload = 1073741825",
+    ] {
         let mut settings = Settings::default();
         settings.file(text).unwrap();
-        assert!(settings.finish().err().unwrap().contains("window"), "{text}");
+        let name = text.split(' ').next().unwrap();
+        assert!(settings.finish().err().unwrap().contains(name), "{text}");
     }
     assert!(Settings::default().file("window").is_err());
     let variable = ("SLIPRING_WINDOW".to_owned(), "x".to_owned());
