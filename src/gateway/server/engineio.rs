@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::app::App;
 use super::connection::Id;
 use super::feed::{Batch, Client};
+use super::meter::Meter;
 use super::timers::Due;
 use super::wire::Wire;
 use super::world::World;
@@ -263,12 +264,23 @@ impl Entry {
         }
     }
 
-    /// The body of a POST.
-    pub(super) fn on_body(&mut self, id: Id, body: &[u8], world: &mut World) {
-        let Some(mut posted) = self.codec.body(id, body) else { return };
+    /// The body of a POST, whose first message the request has counted for; `false`: there are too many.
+    pub(super) fn on_body(
+        &mut self,
+        id: Id,
+        body: &[u8],
+        meter: &mut Meter,
+        world: &mut World,
+    ) -> bool {
+        let Some(mut posted) = self.codec.body(id, body) else { return true };
+        let mut first = true;
         while let Some(data) = self.codec.next_message(&mut posted, world.clock()) {
+            if !std::mem::take(&mut first) && !meter.message() {
+                return false;
+            }
             self.app.on_message(data, &mut self.codec, world);
         }
+        true
     }
 
     /// A client of the session has come back elsewhere.

@@ -276,10 +276,13 @@ impl Http {
         if let Task::Packets { session, id } = post.task {
             self.poll = Some(Poll::new(post.asked, session, id));
             self.pending = rest.to_vec();
-            let known = world.in_session(session, Some(id), |entry, world| {
-                entry.on_body(id, &post.body, world);
+            let taken = world.in_session(session, Some(id), |entry, world| {
+                entry.on_body(id, &post.body, &mut wire.meter, world)
             });
-            return Some(if known.is_some() { Step::Stay } else { Step::Close });
+            if taken == Some(false) {
+                self.refuse(wire, world);
+            }
+            return Some(if taken == Some(true) { Step::Stay } else { Step::Close });
         }
         (!post.finish(wire, world)).then_some(Step::Close)
     }

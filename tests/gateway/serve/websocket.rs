@@ -41,7 +41,11 @@ impl Socket {
     }
 
     pub fn say(&mut self, value: Value) {
-        self.0.send(Message::text(value.to_string())).unwrap();
+        self.send(&value.to_string());
+    }
+
+    pub fn send(&mut self, text: &str) {
+        self.0.send(Message::text(text)).unwrap();
     }
 
     /// The next message that is no ping.
