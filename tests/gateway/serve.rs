@@ -7,6 +7,8 @@ mod common;
 mod access;
 #[path = "serve/bad.rs"]
 mod bad;
+#[path = "serve/chat.rs"]
+mod chat;
 #[path = "serve/conformance.rs"]
 mod conformance;
 #[path = "serve/events.rs"]

@@ -1,43 +1,18 @@
-// The page in a real browser. Is told its address, and says what it sees as lines of JSON; asks for things to be done by lines of text, and goes on when they
-// are (a line on standard input).
+// The page in a real browser. Is told its address.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chromium } from 'playwright-core';
+import { ask, check, open, run } from './browser.mjs';
 
 const [address, token, shots] = process.argv.slice(2);
-const profile = mkdtempSync(join(tmpdir(), 'slipring-page-'));
-const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync'];
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath: '/usr/bin/chromium', headless: true, args: flags, viewport: { width: 1360, height: 1000 },
-});
-browser.setDefaultTimeout(60_000);
-setTimeout(() => process.exit(1), 240_000).unref();
-// Before anything else: it would wait for ever for a line that never comes.
-const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-
 const faults = [];
-const page = await browser.newPage();
+const page = await (await open()).newPage();
 page.on('dialog', (dialog) => { faults.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
 page.on('pageerror', (error) => faults.push(`error: ${error}`));
 page.on('request', (request) => {
   const { host, protocol } = new URL(request.url());
   if (host !== address && protocol !== 'data:') faults.push(`request: ${request.url()}`);
 });
-
-/** Has the other side do something. */
-async function ask(what) {
-  console.log(what);
-  await answers.next();
-}
-
-function check(is, what) {
-  if (!is) throw new Error(`not so: ${what}`);
-}
 
 /** The number at the beginning of a text: 1.5K is 1500. */
 function number(text) {
@@ -146,16 +121,4 @@ async function gatewayGoesAndComes() {
   await inPage(`document.getElementById('status').textContent === 'live'`);
 }
 
-try {
-  for (const part of [enter, figuresMove, hostilePayloads, queuesComeAndGo, narrow, gatewayGoesAndComes]) {
-    await part().catch((error) => { throw new Error(`${part.name}: ${error.message}`); });
-  }
-  check(faults.length === 0, `no faults: ${faults}`);
-  console.log('done');
-} catch (error) {
-  console.log(`failed: ${error.message} (faults: ${faults})`);
-} finally {
-  await browser.close();
-  rmSync(profile, { recursive: true, force: true });
-  process.exit();
-}
+await run([enter, figuresMove, hostilePayloads, queuesComeAndGo, narrow, gatewayGoesAndComes], faults);
