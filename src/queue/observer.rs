@@ -49,6 +49,17 @@ impl Observer {
         Ok(Self::over(Queue::open_read_only(name)?))
     }
 
+    /// The name that it was opened by still stands for this queue.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn is_current(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let file = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
+        let named = self.shared.path.as_ref().and_then(|path| std::fs::metadata(path).ok());
+        named.is_some_and(|named| {
+            self.shared.file.metadata().is_ok_and(|own| file(own) == file(named))
+        })
+    }
+
     pub(crate) fn over(shared: Arc<Shared>) -> Self {
         let cursor = shared.ring().control.gate.load(Acquire);
         Self { shared, cursor, buffer: Vec::new() }

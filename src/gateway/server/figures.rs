@@ -1,15 +1,18 @@
 //! What the page at `/` shows: figures of the gateway and all queues, taken once a second for all who look, and only while somebody does.
 
+mod observers;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::connection::Id;
-use super::metrics::{self, Counters};
+use super::metrics::Counters;
 use super::timers::{Due, Timers};
 use crate::gateway::websocket::{Opcode, shared_frame};
 use crate::{GroupStats, MemberStats, QueueStats, RoleStats};
+use observers::Observers;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -21,6 +24,7 @@ const MEMBERS: usize = 64;
 /// The latest figures, and who looks at them.
 pub(super) struct Figures {
     viewers: Vec<Id>,
+    pub(super) observers: Observers,
     /// As a frame of WebSocket, which all viewers are sent.
     frame: Arc<[u8]>,
     /// How often they were taken.
@@ -33,6 +37,7 @@ impl Figures {
     pub(super) fn new() -> Self {
         Self {
             viewers: Vec::new(),
+            observers: Observers::default(),
             frame: Arc::new([]),
             serial: 0,
             armed: false,
@@ -75,8 +80,8 @@ impl Figures {
         self.viewers.clone()
     }
 
-    fn read(&self, now: Instant, counters: &Counters) -> Value {
-        let (queues, all) = metrics::queues(COUNTED, QUEUES);
+    fn read(&mut self, now: Instant, counters: &Counters) -> Value {
+        let (queues, all) = self.observers.stats(COUNTED, QUEUES);
         json!({
             // Of this clock, so that rates are right however late they arrive.
             "ms": now.duration_since(self.begin).as_millis() as u64,

@@ -384,7 +384,7 @@ fn answer(
     match (request.method, path) {
         (Method::Get | Method::Head, ["metrics"]) => {
             grant.see_all()?;
-            let text = metrics::text(&world.counters, &world.collectors);
+            let text = metrics::text(world);
             let head = asked.begin(&world.access.cors, wire.out(), 200);
             head.body("text/plain; version=0.0.4", text.as_bytes());
             Ok(Answer::Done)

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::udp::Collector;
-use crate::{GroupStats, Observer, Queue, QueueStats};
+use super::world::World;
+use crate::{GroupStats, QueueStats};
 
 /// Messages of a group that are counted one by one: everybody else waits meanwhile.
 const COUNTED: u64 = 10_000;
@@ -69,15 +70,6 @@ fn family(text: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 
-/// Figures of the queues that there are and that it may read, at most so many, with so many messages counted for each group; and how many there are.
-pub(super) fn queues(counted: u64, most: usize) -> (Vec<QueueStats>, usize) {
-    let names = Queue::list().unwrap_or_default();
-    let open = names.iter().filter_map(|name| Observer::open(name).ok());
-    let stats: Vec<_> = open.take(most).map(|queue| queue.stats_within(counted)).collect();
-    let all = if stats.len() < most { stats.len() } else { names.len() };
-    (stats, all)
-}
-
 fn write_collectors(text: &mut String, collectors: &[Collector]) {
     let figures: Vec<_> = collectors.iter().flat_map(Collector::figures).collect();
     for (name, help) in [
@@ -93,11 +85,11 @@ fn write_collectors(text: &mut String, collectors: &[Collector]) {
 }
 
 /// All figures: the loop's, and those of the queues that it may read.
-pub(super) fn text(counters: &Counters, collectors: &[Collector]) -> String {
+pub(super) fn text(world: &mut World) -> String {
     let mut text = String::new();
-    counters.write(&mut text);
-    write_collectors(&mut text, collectors);
-    let (stats, _) = queues(COUNTED, usize::MAX);
+    world.counters.write(&mut text);
+    write_collectors(&mut text, &world.collectors);
+    let (stats, _) = world.figures.observers.stats(COUNTED, usize::MAX);
     text + &of_queues(&stats)
 }
 

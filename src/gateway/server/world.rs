@@ -110,8 +110,9 @@ impl World {
         self.draining = true;
     }
 
-    /// Gives messages back whose time is over.
+    /// Gives messages back whose time is over, and lets go of queues that nobody looks at.
     pub(super) fn end_leases(&mut self, now: Instant) {
+        self.figures.observers.tidy(now);
         while let Some(lease) = self.leases.pop(now) {
             // It goes back, whatever this says: it is not held any more.
             let _ = self.groups.settle(lease.group, lease.position, Verdict::Retry);
@@ -121,7 +122,8 @@ impl World {
 
     /// How long nothing is due; `None` for ever.
     pub(super) fn idle(&self) -> Option<Duration> {
-        let next = self.timers.next().into_iter().chain(self.leases.next_end()).min()?;
+        let ends = self.leases.next_end().into_iter().chain(self.figures.observers.until);
+        let next = self.timers.next().into_iter().chain(ends).min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 }

@@ -1,8 +1,11 @@
 //! Publishing, pulling and settling over HTTP.
 
+use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
+
+use slipring::Queue;
 
 use super::{Answer, Place};
 
@@ -256,4 +259,33 @@ fn curl_as_the_client() {
     assert!(head.contains("Slipring-Ack: ") && body.len() == 500_000, "{head}");
     let token = head.lines().find_map(|line| line.strip_prefix("Slipring-Ack: ")).unwrap();
     assert_eq!(curl(&["-X", "POST", &format!("{url}/ack?token={token}")]), "");
+}
+
+/// Queues are kept open between two looks; one that is made anew with a name is another one.
+#[test]
+fn figures_are_of_the_queues_that_there_are_now() {
+    let place = Place::new(&[]);
+    const SENT: &str = "slipring_queue_sent_total{queue=\"q\"}";
+    place.ask("POST", "/q/q", b"one");
+    let inode = std::fs::metadata(place.dir.path("q")).unwrap().ino();
+    let maps = format!("/proc/{}/maps", place.gateway.child.id());
+    let mapped = || std::fs::read_to_string(&maps).unwrap().matches(&format!(" {inode} ")).count();
+    let by_clients = mapped();
+    assert_eq!(place.metric(SENT), 1);
+    let open = mapped();
+    assert!(open > by_clients, "it stays open");
+    assert_eq!(place.metric(SENT), 1);
+    assert_eq!(mapped(), open, "it was open already");
+    Queue::unlink(&place.dir.path("q")).unwrap();
+    super::common::queue(&place.dir, "q", 1 << 20);
+    assert_eq!(place.metric(SENT), 0);
+    assert_eq!(mapped(), by_clients, "nobody looks at the other one any more");
+    // Moved away, so that it is still there, but by another name.
+    std::fs::rename(place.dir.path("q"), place.dir.path("other")).unwrap();
+    super::common::queue(&place.dir, "q", 1 << 20).producer().unwrap().send(b"two").unwrap();
+    assert_eq!(place.metric(SENT), 1);
+    assert_eq!(place.metric("slipring_queue_sent_total{queue=\"other\"}"), 0);
+    Queue::unlink(&place.dir.path("q")).unwrap();
+    let text = place.ask("GET", "/metrics", b"").text();
+    assert!(!text.contains(SENT), "{text}");
 }
