@@ -1,8 +1,9 @@
 //! Server-sent events: nothing is missed that is not told.
 
 use std::io::Read;
+use std::time::Instant;
 
-use super::{Client, Place};
+use super::{Client, LIMIT, Place};
 
 /// A client that reads a stream of events, and comes back to it.
 struct Source {
@@ -53,9 +54,11 @@ impl Source {
         Some(event)
     }
 
-    /// The next event with data, comments left out.
+    /// The next event with data, comments left out. (These keep coming, also if it does not.)
     fn event(&mut self) -> Event {
+        let start = Instant::now();
         loop {
+            assert!(start.elapsed() < LIMIT, "no event comes");
             let event = self.next().expect("an event");
             if !event.data.is_empty() {
                 return event;

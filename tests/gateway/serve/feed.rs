@@ -39,6 +39,37 @@ fn more_readers_than_rows() {
     place.until("the feed is left", |place| place.queue().stats().members.len() == 1);
 }
 
+/// Who comes in and reads what is new at once is not sent it again when the feed has read it as well.
+#[test]
+fn what_both_have_read_comes_once() {
+    let place = Place::new(&[]);
+    let queue = place.queue();
+    let mut producer = queue.producer().unwrap();
+    let mut first = Socket::open(&place, "/ws/q?from=earliest");
+    for round in 0..5 {
+        // All of it has come when the gateway looks again.
+        place.gateway.signal("STOP");
+        let mut client = place.client();
+        let fields = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"];
+        let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+        client.request("GET", "/ws/q?from=earliest", &[&fields[..], &[key]].concat(), b"");
+        for part in ["a", "b", "c"] {
+            producer.send(format!("{round}{part}").as_bytes()).unwrap();
+        }
+        place.gateway.signal("CONT");
+        assert_eq!(client.head().status, 101);
+        let mut second = Socket::over(&client);
+        producer.send(format!("{round}d").as_bytes()).unwrap();
+        for part in ["a", "b", "c", "d"] {
+            assert_eq!(first.hear()["payload"], format!("{round}{part}"));
+        }
+        for number in 0..(round + 1) * 4 {
+            let expected = format!("{}{}", number / 4, ["a", "b", "c", "d"][number % 4]);
+            assert_eq!(second.hear()["payload"], expected);
+        }
+    }
+}
+
 /// Readers fall behind, each for itself, and catch up, again and again; nothing is missing, nothing comes twice.
 #[test]
 fn slow_readers_catch_up() {
