@@ -277,7 +277,7 @@ pub(crate) fn drop_group(shared: &Shared, name: &str) -> Result<(), JoinError> {
     let members = ring.consumers_of(group).count();
     if members > 0 {
         return Err(JoinError::Incompatible(format!(
-            "group {name:?} has {members} members; stop them first"
+            "group {name:?} has members ({members}); stop them first"
         )));
     }
     ring.free_group(group);

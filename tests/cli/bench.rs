@@ -314,6 +314,8 @@ fn interrupted_or_killed_it_leaves_nothing() {
     for name in ["INT", "TERM", "KILL"] {
         let said = interrupted("fanout", |id| signal(name, id));
         assert!(said.code.is_none() && said.out.is_empty(), "{}", said.err);
+        let words = said.err.starts_with("slipring: bench: interrupted after ");
+        assert_eq!(words, name != "KILL", "{}", said.err);
     }
 }
 

@@ -70,6 +70,10 @@ fn queues_that_nobody_has_open() {
     shell.ok(&["send", "q", "x"]);
     let command = only(&shell, "notes", "q: nobody has it open");
     assert_eq!(command, "slipring rm q, if nobody needs it");
+    let text = shell.ok(&["doctor"]);
+    let lines = "q: open, 64 B of 64 KiB used, 1 group, 0 members, 0 asleep\n  \
+                 group default: vacant, 0 members, 1 message behind\n";
+    assert!(text.contains(lines), "{text}");
     assert!(found(&shell, "notes")[0].0.ends_with("and 64 B wait in it"));
     let mut tail = shell.start(&["tail", "-f", "q"]);
     let mut byte = [0];

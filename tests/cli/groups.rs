@@ -66,7 +66,7 @@ fn groups_are_listed_and_dropped() {
     shell.until("q", |stats| stats["received"] == 5);
     let said = shell.run(&["group", "drop", "q", "g"]);
     assert_eq!(said.code, Some(6));
-    assert!(said.err.contains("1 members; stop them first"), "{}", said.err);
+    assert!(said.err.contains("has members (1); stop them first"), "{}", said.err);
     drop(member);
     shell.ok(&["group", "drop", "q", "g"]);
     shell.ok(&["group", "drop", "q", "default"]);

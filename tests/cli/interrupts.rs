@@ -103,8 +103,22 @@ fn observers_and_senders() {
 fn readers_that_go() {
     let shell = Shell::new();
     shell.ok(&["create", "q", "--capacity", "64K"]);
+    shell.ok(&["send", "q", "x", "--count", "2"]);
+    let (file, text) = (shell.path("file"), shell.path("text"));
+    shell.ok(&["record", "q", &file, "--drain"]);
+    std::fs::write(&text, "a line\n".repeat(9)).unwrap();
     for args in [
         &["ls"][..],
+        &["peek", "q"],
+        &["tail", "q"],
+        &["recv", "q"],
+        &["record", "q", "-"],
+        &["replay", "--check", &file],
+        &["bench", "throughput", "--seconds", "10ms"],
+        &["demo", "--file", &text, "--messages", "1"],
+        &["--version"],
+        &["recv", "--help"],
+        &["ls", "--json"],
         &["stat", "q"],
         &["stat", "q", "--prometheus"],
         &["stat", "q", "-i", "10ms"],
@@ -123,9 +137,50 @@ fn readers_that_go() {
         assert_eq!(said.code, Some(0), "{args:?}: {}", said.err);
         assert!(!said.err.contains("panicked") && !said.err.contains("pipe"), "{}", said.err);
     }
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let mut command = shell.command(&["stat", "none"]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(writer);
-    assert_eq!(Running::new(&mut command).end().code, Some(3));
+    let nobody_reads_words = |args: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = shell.command(args);
+        Running::new(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(writer))
+    };
+    assert_eq!(nobody_reads_words(&["stat", "none"]).end().code, Some(3));
+    let socket = shell.path(".socket");
+    let setting = format!("listen_unix={socket}");
+    let serve = nobody_reads_words(&["serve", "--listen", "127.0.0.1:0", "--set", &setting]);
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let mut client = loop {
+        if let Ok(client) = std::os::unix::net::UnixStream::connect(&socket) {
+            break client;
+        }
+        assert!(std::time::Instant::now() < end, "it does not serve");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    };
+    std::io::Write::write_all(&mut client, b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    assert!(client.read(&mut [0; 16]).unwrap() > 0);
+    serve.signal("TERM");
+    assert_eq!(serve.end().code, Some(0));
+}
+
+/// Whoever ends it is told how far it was, and nothing is left.
+#[test]
+fn a_demo_that_is_interrupted() {
+    let shell = Shell::new();
+    let file = shell.path("text");
+    std::fs::write(&file, "a line\n").unwrap();
+    let demo = shell.start(&["demo", "--file", &file, "--messages", "3000000"]);
+    let place = format!("/dev/shm/slipring-demo-{}", demo.id());
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let until = |what: &str, so: &dyn Fn() -> bool| {
+        while !so() {
+            assert!(std::time::Instant::now() < end, "waited too long for {what}");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    };
+    let written = || std::fs::metadata(format!("{place}/archive.0")).map_or(0, |meta| meta.len());
+    until("the first messages", &|| written() > 0);
+    demo.signal("INT");
+    let said = demo.end();
+    assert_eq!(said.code, None);
+    assert!(said.err.starts_with("slipring: demo: interrupted after "), "{}", said.err);
+    until("the parts to tidy up", &|| !std::path::Path::new(&place).exists());
 }

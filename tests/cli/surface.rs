@@ -4,21 +4,23 @@ use crate::shell::Shell;
 use std::collections::BTreeSet;
 use std::process::Command;
 
-/// The commands that `--help` lists.
-fn commands(shell: &Shell) -> Vec<String> {
-    let help = shell.ok(&["--help"]);
-    let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+/// The commands below a command that its `--help` lists.
+pub fn commands(shell: &Shell, of: &[&str]) -> Vec<String> {
+    let help = shell.ok(&[of, &["--help"]].concat());
+    let list = help.split("Commands:\n").nth(1).unwrap_or_default();
+    let list = list.split("\n\n").next().unwrap_or_default();
     let word = |line: &str| line.split_whitespace().next().map(str::to_owned);
     list.lines()
         .filter(|line| line.starts_with("  ") && !line.starts_with("    "))
         .filter_map(word)
+        .filter(|word| word != "help")
         .collect()
 }
 
 #[test]
 fn completions_know_all_commands() {
     let shell = Shell::new();
-    let commands = commands(&shell);
+    let commands = commands(&shell, &[]);
     assert!(commands.len() > 15 && commands.contains(&"dead".to_owned()), "{commands:?}");
     for name in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = shell.ok(&["completions", name]);
@@ -63,7 +65,7 @@ fn manual_pages() {
     let pages = std::fs::read_dir(&dir).unwrap().flatten();
     let pages: BTreeSet<String> =
         pages.map(|entry| entry.file_name().into_string().unwrap()).collect();
-    for command in commands(&shell).iter().filter(|command| *command != "help") {
+    for command in commands(&shell, &[]) {
         assert!(pages.contains(&format!("slipring-{command}.1")), "no page for {command}");
     }
     assert!(pages.contains("slipring-dead-requeue.1") && !pages.contains("slipring-bench-part.1"));
@@ -96,6 +98,8 @@ fn titles_stand_out_on_terminals_only() {
     }
     // An empty value is none.
     assert!(on_a_terminal(&shell, "ls", &[("NO_COLOR", "")]).starts_with(bold));
+    assert!(on_a_terminal(&shell, "recv --help", &[]).contains('\x1b'));
+    assert!(!on_a_terminal(&shell, "recv --help", &[("NO_COLOR", "1")]).contains('\x1b'));
 }
 
 /// A group's or an event's name may be anything: it gives no orders to the terminal.

@@ -14,7 +14,7 @@ mod report;
 mod svg;
 
 use crate::failure::{Done, FAILURE, Failure};
-use crate::{output, units};
+use crate::{interrupt, output, units};
 use crew::{Crew, Place};
 use indicatif::ProgressBar;
 use part::{Order, Part, Role};
@@ -111,6 +111,12 @@ fn measure(args: &Bench) -> Result<Report, Failure> {
     let repeats = if kind.rows().len() == 1 { 20 } else { 10 };
     let steps = kind.rows().len() as u32 * repeats;
     let bar = output::progress(Some(steps.into()), "{wide_bar} {pos}/{len} repeats {eta}");
+    let seen = bar.clone();
+    interrupt::last_words(move || {
+        seen.finish_and_clear();
+        let done = seen.position();
+        output::say(format_args!("bench: interrupted after {done} of {steps} repeats"));
+    })?;
     let mut run = Run { args, cores: cores::allowed(), pinned: true, bar };
     let (mut rows, mut left_out) = (Vec::new(), 0);
     for &what in kind.rows() {

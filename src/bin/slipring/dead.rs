@@ -5,7 +5,7 @@ mod requeue;
 use crate::failure::{About, Done, Failure};
 use crate::place::beside;
 use crate::{message, output};
-use serde_json::Value;
+use serde_json::{Value, json};
 use slipring::{
     Consumer, DEFAULT_GROUP, DeadLetter, Message, Observed, Observer, OpenError, Queue, RecvError,
 };
@@ -32,11 +32,17 @@ pub enum Dead {
         /// Another queue than the one they come from
         #[arg(long, value_name = "QUEUE")]
         to: Option<String>,
+        /// One JSON object, that says how many it were
+        #[arg(long)]
+        json: bool,
     },
     /// Give dead letters up
     Drop {
         #[command(flatten)]
         which: Which,
+        /// One JSON object, that says how many it were
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -59,9 +65,12 @@ pub struct Which {
 pub fn run(args: Dead) -> Done {
     match args {
         Dead::Ls { which, json } => ls(&which, json),
-        Dead::Requeue { which, to } => requeue::run(&which, to.as_deref()),
-        Dead::Drop { which } => {
+        Dead::Requeue { which, to, json } => requeue::run(&which, to.as_deref(), json),
+        Dead::Drop { which, json } => {
             let dropped = settle(&which, |_, _| Ok(()))?;
+            if json {
+                return output::print_json(&json!({"name": which.name, "dropped": dropped}));
+            }
             let count = output::counted(dropped, "dead letter");
             output::say(format_args!("{}: {count} dropped", which.name));
             Ok(())

@@ -12,8 +12,7 @@ pub mod part;
 mod text;
 
 use crate::failure::{About, Done, FAILURE, Failure};
-use crate::output;
-use crate::units;
+use crate::{interrupt, output, units};
 use crew::Crew;
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -64,6 +63,12 @@ pub fn run(args: Demo) -> Done {
         Some(lines.len() as u64),
         "{wide_bar} {human_pos}/{human_len} messages {msg}",
     );
+    let seen = bar.clone();
+    interrupt::last_words(move || {
+        seen.finish_and_clear();
+        let sent = output::counted(seen.position(), "message");
+        output::say(format_args!("demo: interrupted after {sent}"));
+    })?;
     let story = play(&place, &queue, lines.len(), &bar)?;
     bar.finish_and_clear();
     let outcome = check::compare(&place, &lines, queue.stats().groups)?;

@@ -36,7 +36,7 @@ pub fn run(args: Doctor) -> Done {
     let users = Users::look();
     for name in names {
         if args.repair {
-            repair(&name)?;
+            report.repair(&name)?;
         }
         match Observer::open(&name) {
             Ok(observer) => report.queue(&observer, &users),
@@ -56,27 +56,15 @@ pub fn run(args: Doctor) -> Done {
     if count == 0 {
         return Ok(());
     }
-    let s = if count == 1 { "" } else { "s" };
-    Err(Failure::new(code.max(FAILURE), format_args!("{count} problem{s} found")))
-}
-
-/// Frees what dead members hold. What cannot be opened is left alone: the report says what is wrong with it.
-fn repair(name: &str) -> Done {
-    let Ok(queue) = Queue::open(name) else { return Ok(()) };
-    let done = queue.recover().about(name)?;
-    if done.members > 0 {
-        output::say(format_args!(
-            "{name}: dead members repaired: {}; unfinished messages skipped: {}; messages given back: {}",
-            done.members, done.holes, done.given_back
-        ));
-    }
-    Ok(())
+    let found = output::counted(count as u64, "problem");
+    Err(Failure::new(code.max(FAILURE), format_args!("{found} found")))
 }
 
 #[derive(Default)]
 struct Report {
     system: System,
     queues: Vec<Value>,
+    repaired: Vec<Value>,
     text: String,
     problems: Vec<Problem>,
     /// What is as it may be, and worth knowing.
@@ -97,6 +85,23 @@ impl Problem {
 }
 
 impl Report {
+    /// Frees what dead members hold. What cannot be opened is left alone: the report says what is wrong with it.
+    fn repair(&mut self, name: &str) -> Done {
+        let Ok(queue) = Queue::open(name) else { return Ok(()) };
+        let done = queue.recover().about(name)?;
+        if done.members > 0 {
+            self.repaired.push(json!({
+                "name": name, "members": done.members, "holes": done.holes,
+                "given_back": done.given_back,
+            }));
+            output::say(format_args!(
+                "{name}: dead members repaired: {}; unfinished messages skipped: {}; messages given back: {}",
+                done.members, done.holes, done.given_back
+            ));
+        }
+        Ok(())
+    }
+
     fn unreadable(&mut self, name: &str, error: &OpenError) {
         self.code = self.code.max(error.code());
         self.queues.push(json!({"name": name, "error": error.to_string()}));
@@ -133,6 +138,7 @@ impl Report {
         let mut value = self.system.json();
         if let Value::Object(fields) = &mut value {
             fields.insert("queues".into(), self.queues.clone().into());
+            fields.insert("repaired".into(), self.repaired.clone().into());
             fields.insert("problems".into(), list("problem", &self.problems));
             fields.insert("notes".into(), list("note", &self.notes));
         }

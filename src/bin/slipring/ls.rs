@@ -49,9 +49,9 @@ pub fn state(stats: &Result<QueueStats, OpenError>) -> &'static str {
     }
 }
 
-/// Messages that the slowest reliable group has still to ack.
-pub fn waiting(stats: &QueueStats) -> u64 {
-    stats.groups.iter().map(|group| group.lag).max().unwrap_or(0)
+/// Messages that the slowest reliable group has still to ack; is that an estimate?
+pub fn waiting(stats: &QueueStats) -> (u64, bool) {
+    stats.groups.iter().map(|group| (group.lag, group.estimated)).max().unwrap_or_default()
 }
 
 fn row(name: &str, stats: &Result<QueueStats, OpenError>) -> Vec<String> {
@@ -60,7 +60,7 @@ fn row(name: &str, stats: &Result<QueueStats, OpenError>) -> Vec<String> {
             human(stats.capacity),
             human(stats.used),
             stats.sent.to_string(),
-            waiting(stats).to_string(),
+            waiting(stats).0.to_string(),
             stats.groups.len().to_string(),
             stats.members.len().to_string(),
         ],
@@ -74,7 +74,7 @@ fn json(name: &str, stats: &Result<QueueStats, OpenError>) -> Value {
     match stats {
         Ok(stats) => json!({
             "name": name, "state": state, "capacity": stats.capacity, "used": stats.used,
-            "sent": stats.sent, "waiting": waiting(stats), "groups": stats.groups.len(),
+            "sent": stats.sent, "waiting": waiting(stats).0, "groups": stats.groups.len(),
             "members": stats.members.len(), "error": null,
         }),
         Err(error) => json!({"name": name, "state": state, "error": error.to_string()}),

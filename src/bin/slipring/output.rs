@@ -50,9 +50,14 @@ pub fn print_json(value: &Value) -> Done {
     print(&format!("{value}\n"))
 }
 
-/// Words on standard error. That its reader has gone is no reason to stop.
+/// Words on standard error, after the program's name.
 pub fn say(words: impl fmt::Display) {
-    let _ = writeln!(io::stderr(), "slipring: {words}");
+    note(format_args!("slipring: {words}"));
+}
+
+/// A line on standard error. That its reader has gone is no reason to stop.
+pub fn note(words: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{words}");
 }
 
 /// One message, two messages.

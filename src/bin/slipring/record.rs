@@ -2,11 +2,12 @@
 
 pub mod format;
 
-use crate::failure::{About, Done, FAILURE, Failure};
+use crate::failure::{About, Done, FAILURE, Failure, USAGE};
 use crate::interrupt::{GLANCE, Interrupt};
 use crate::peek::lagged;
 use crate::{output, recv, units};
 use format::{Frame, Header};
+use serde_json::json;
 use slipring::{Message, Observer, Queue, RecvError, Start};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, IsTerminal, Seek, SeekFrom, Write};
@@ -36,9 +37,15 @@ pub struct Record {
     /// Stop when nothing is left now
     #[arg(long)]
     drain: bool,
+    /// At the end one JSON object, that says what was recorded
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn run(args: Record) -> Done {
+    if args.json && args.file == Path::new("-") {
+        return Err(Failure::new(USAGE, "with --json the recording goes to a file; name one"));
+    }
     let queue = Observer::open(&args.name).about(&args.name)?;
     let interrupt = Interrupt::new()?;
     let mut recorder = Recorder::create(&args.file, queue.stats().id)?;
@@ -49,9 +56,7 @@ pub fn run(args: Record) -> Done {
     };
     // Whatever has happened, the file is whole.
     let finished = recorder.finish();
-    let count = output::counted(recorder.messages, "message");
-    let how = if interrupt.has_come() { "interrupted; " } else { "" };
-    output::say(format_args!("{}: {how}{count} recorded", args.name));
+    summary(&args, &recorder, interrupt.has_come())?;
     done.and(finished)?;
     if recorder.missed > 0 {
         let (name, missed) = (&args.name, recorder.missed);
@@ -60,6 +65,19 @@ pub fn run(args: Record) -> Done {
         );
         return Err(Failure::new(FAILURE, text));
     }
+    Ok(())
+}
+
+fn summary(args: &Record, recorder: &Recorder, interrupted: bool) -> Done {
+    if args.json {
+        return output::print_json(&json!({
+            "queue": args.name, "file": args.file.display().to_string(),
+            "messages": recorder.messages, "missed": recorder.missed, "interrupted": interrupted,
+        }));
+    }
+    let count = output::counted(recorder.messages, "message");
+    let how = if interrupted { "interrupted; " } else { "" };
+    output::say(format_args!("{}: {how}{count} recorded", args.name));
     Ok(())
 }
 

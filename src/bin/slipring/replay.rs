@@ -4,6 +4,7 @@ use crate::failure::{About, CORRUPT, Done, FAILURE, Failure, NOT_FOUND};
 use crate::interrupt::{GLANCE, Interrupt};
 use crate::output;
 use crate::record::format::{Broken, Frame, Reader, VERSION};
+use serde_json::json;
 use slipring::{Producer, Queue, SendError};
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
@@ -32,6 +33,9 @@ pub struct Replay {
     /// Only see whether the file is whole, and what is in it
     #[arg(long, conflicts_with = "name")]
     check: bool,
+    /// At the end one JSON object, that says what was sent, or is in the file
+    #[arg(long)]
+    json: bool,
 }
 
 /// Infinite: without waiting.
@@ -47,9 +51,11 @@ pub fn run(args: Replay) -> Done {
     let (header, reader) = opened.map_err(|broken| explain(&file, &broken, 0))?;
     let mut replay = Replayed { reader, file, sent: 0, gaps: 0 };
     let Some(name) = &args.name else {
-        let checked = replay.each(&args, |_| Ok(true));
+        replay.each(&args, |_| Ok(true))?;
+        if args.json {
+            return replay.print_json(None, header.queue_id, false);
+        }
         let (count, gaps) = (output::counted(replay.sent, "message"), replay.gaps_text());
-        checked?;
         let text =
             format!("{}: whole: {count} of queue {:032x}{gaps}\n", replay.file, header.queue_id);
         return output::print(&text);
@@ -63,8 +69,12 @@ pub fn run(args: Replay) -> Done {
         start: None,
     };
     let done = replay.each(&args, |frame| sender.send(frame));
+    let interrupted = sender.interrupt.has_come();
+    if args.json {
+        return replay.print_json(Some(name), header.queue_id, interrupted).and(done);
+    }
     let (count, gaps) = (output::counted(replay.sent, "message"), replay.gaps_text());
-    let how = if sender.interrupt.has_come() { "interrupted; " } else { "" };
+    let how = if interrupted { "interrupted; " } else { "" };
     output::say(format_args!("{name}: {how}{count} sent{gaps}"));
     done
 }
@@ -114,6 +124,13 @@ impl Replayed {
             }
         }
         Ok(())
+    }
+
+    fn print_json(&self, queue: Option<&str>, recorded: u128, interrupted: bool) -> Done {
+        output::print_json(&json!({
+            "file": self.file, "queue": queue, "recorded_queue_id": format!("{recorded:032x}"),
+            "messages": self.sent, "gaps": self.gaps, "interrupted": interrupted,
+        }))
     }
 
     fn gaps_text(&self) -> String {

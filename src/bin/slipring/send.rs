@@ -59,8 +59,10 @@ pub fn run(args: Send) -> Done {
         name: &args.name,
         sent: Arc::default(),
     };
-    let (sent, name) = (Arc::clone(&sender.sent), args.name.clone());
+    let bar = if args.lines { bar()? } else { ProgressBar::hidden() };
+    let (sent, name, shown) = (Arc::clone(&sender.sent), args.name.clone(), bar.clone());
     interrupt::last_words(move || {
+        shown.finish_and_clear();
         let sent = sent.lock().map_or(0, |sent| *sent);
         output::say(format_args!(
             "{name}: interrupted; at least {} sent",
@@ -68,7 +70,8 @@ pub fn run(args: Send) -> Done {
         ));
     })?;
     if args.lines {
-        send_lines(&mut sender, queue.capacity(), args.count.unwrap_or(u64::MAX))?;
+        let count = args.count.unwrap_or(u64::MAX);
+        send_lines(&mut sender, queue.capacity(), count, &bar)?;
     } else {
         let message = match &args.text {
             Some(text) if !stdin => text.as_bytes().to_vec(),
@@ -156,9 +159,8 @@ const BATCH: usize = 512;
 const CHUNK: usize = 256 << 10;
 
 /// Whatever a read brings is sent before the next read: a line that trickles in does not wait for others.
-fn send_lines(sender: &mut Sender<'_>, capacity: u64, count: u64) -> Done {
+fn send_lines(sender: &mut Sender<'_>, capacity: u64, count: u64, bar: &ProgressBar) -> Done {
     let mut input = stdin()?;
-    let bar = bar(&input);
     let max = sender.producer.max_message();
     let mut lines = Lines { left: count, number: 0, share: (capacity / 8) as usize, max, sender };
     let mut buffer = vec![0; CHUNK];
@@ -266,14 +268,14 @@ fn stdin() -> Result<File, Failure> {
 }
 
 /// Shown only where it is in nobody's way: a terminal that is not being typed on.
-fn bar(input: &File) -> ProgressBar {
+fn bar() -> Result<ProgressBar, Failure> {
     if io::stdin().is_terminal() {
-        return ProgressBar::hidden();
+        return Ok(ProgressBar::hidden());
     }
-    let len = input.metadata().ok().filter(|meta| meta.is_file()).map(|meta| meta.len());
+    let len = stdin()?.metadata().ok().filter(|meta| meta.is_file()).map(|meta| meta.len());
     let template = match len {
         Some(_) => "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
         None => "{spinner} {bytes} {bytes_per_sec}",
     };
-    output::progress(len, template)
+    Ok(output::progress(len, template))
 }

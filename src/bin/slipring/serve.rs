@@ -1,6 +1,7 @@
 //! `slipring serve`.
 
 use crate::failure::{Done, FAILURE, Failure, USAGE};
+use crate::output;
 use slipring::gateway::config::{Config, Settings};
 use slipring::gateway::server::Server;
 use std::io::ErrorKind;
@@ -40,7 +41,7 @@ pub struct Serve {
 pub fn run(args: Serve) -> Done {
     let config = settings(&args)?;
     let server = if args.standby {
-        eprintln!("standing by");
+        output::note("standing by");
         Server::stand_by(|| settings(&args).map_err(Failure::into_text))
     } else {
         Server::bind(config)
@@ -52,9 +53,9 @@ pub fn run(args: Serve) -> Done {
         };
         Failure::new(FAILURE, format_args!("{error}{help}"))
     })?;
-    eprintln!("listening on {}", server.url());
+    output::note(format_args!("listening on {}", server.url()));
     if let Some(address) = server.nats_addr() {
-        eprintln!("listening on nats://{address}");
+        output::note(format_args!("listening on nats://{address}"));
     }
     server.reload_from(move || settings(&args).map_err(Failure::into_text));
     server.run().map_err(|error| Failure::new(FAILURE, error))

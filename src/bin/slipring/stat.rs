@@ -32,11 +32,14 @@ pub struct Stat {
     prometheus: bool,
 }
 
+/// Messages that are counted of what a group has still to ack, by whoever looks again and again; of more than that the lag is an estimate.
+pub const COUNTED: u64 = 10_000;
+
 pub fn run(args: Stat) -> Done {
     let Some(name) = &args.name else { return prometheus(&Queue::list().about("stat")?) };
     let observer = Observer::open(name).about(name)?;
     if args.prometheus {
-        return output::print(&metrics::of_queues(&[observer.stats()]));
+        return output::print(&metrics::of_queues(&[observer.stats_within(COUNTED)]));
     }
     if let Some(interval) = args.interval {
         return rates::run(name, interval, args.count.unwrap_or(u64::MAX), args.json);
@@ -47,7 +50,8 @@ pub fn run(args: Stat) -> Done {
 
 /// What cannot be opened has no figures; `slipring doctor` says why.
 fn prometheus(names: &[String]) -> Done {
-    let queues = names.iter().filter_map(|name| Some(Observer::open(name).ok()?.stats()));
+    let queues =
+        names.iter().filter_map(|name| Some(Observer::open(name).ok()?.stats_within(COUNTED)));
     output::print(&metrics::of_queues(&queues.collect::<Vec<_>>()))
 }
 
@@ -128,7 +132,8 @@ pub fn group_table<'a>(groups: impl IntoIterator<Item = &'a GroupStats>) -> Stri
 pub fn group_json(group: &GroupStats) -> Value {
     json!({
         "name": group.name, "kind": group.kind, "mode": group.mode, "members": group.members,
-        "floor": group.floor, "lag": group.lag, "lag_bytes": group.lag_bytes,
+        "floor": group.floor, "lag": group.lag, "estimated": group.estimated,
+        "lag_bytes": group.lag_bytes,
         "redelivered": group.redelivered, "dead_lettered": group.dead_lettered,
         "dropped": group.dropped, "filter": group.filter, "dead_letter": group.dead_letter,
         "max_deliveries": group.max_deliveries,

@@ -79,6 +79,11 @@ pub fn human(bytes: u64) -> String {
     if value.fract() == 0.0 { format!("{value} {unit}") } else { format!("{value:.1} {unit}") }
 }
 
+/// A lag, with `~` before an estimate.
+pub fn lag((messages, estimated): (u64, bool), figure: impl Fn(u64) -> String) -> String {
+    format!("{}{}", if estimated { "~" } else { "" }, figure(messages))
+}
+
 fn split(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);

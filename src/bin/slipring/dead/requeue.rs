@@ -4,13 +4,14 @@ use super::{Which, settle};
 use crate::failure::{About, Done, Failure, USAGE};
 use crate::output;
 use crate::place::beside;
+use serde_json::json;
 use slipring::{DeadLetter, Message, Observer, Producer, Queue, SendError};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
-pub fn run(which: &Which, to: Option<&str>) -> Done {
+pub fn run(which: &Which, to: Option<&str>, json: bool) -> Done {
     if to == Some(&which.name) {
         return Err(Failure::new(USAGE, format_args!("{}: they are there already", which.name)));
     }
@@ -27,6 +28,10 @@ pub fn run(which: &Which, to: Option<&str>) -> Done {
         requeued += 1;
         Ok(())
     });
+    if json {
+        let value = json!({"name": which.name, "requeued": requeued, "twins": twins});
+        return output::print_json(&value).and(taken.map(drop));
+    }
     let twins =
         if twins == 0 { String::new() } else { format!("; of these messages {twins} more") };
     let count = output::counted(requeued, "dead letter");

@@ -1,6 +1,7 @@
 //! A text that ships with the system.
 
 use crate::failure::{Done, FAILURE, Failure};
+use crate::output;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -91,7 +92,7 @@ impl Found {
         let first = self.files.first().map_or(String::new(), |path| path.display().to_string());
         let more = match self.files.len() {
             0 | 1 => String::new(),
-            count => format!(" and {} files more", count - 1),
+            count => format!(" and {} more", output::counted(count as u64 - 1, "file")),
         };
         let times = if times > 1 { format!(", {times} times") } else { String::new() };
         format!("{first}{more}{times}")

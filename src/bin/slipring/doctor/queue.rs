@@ -2,8 +2,9 @@
 
 use super::users::Users;
 use super::{Problem, Report};
+use crate::output::counted;
 use crate::units::human;
-use crate::{output, place, stat};
+use crate::{place, stat};
 use slipring::{DEFAULT_GROUP, Observer, QueueStats};
 use std::fmt::Write;
 use std::os::unix::fs::MetadataExt;
@@ -18,19 +19,21 @@ impl Report {
         let state = if stats.closed { "closed" } else { "open" };
         let _ = writeln!(
             self.text,
-            "{name}: {state}, {} of {} used, {} groups, {} members, {} asleep",
+            "{name}: {state}, {} of {} used, {}, {}, {} asleep",
             human(stats.used),
             human(stats.capacity),
-            stats.groups.len(),
-            stats.members.len(),
+            counted(stats.groups.len() as u64, "group"),
+            counted(stats.members.len() as u64, "member"),
             stats.sleepers.count_ones(),
         );
         for group in &stats.groups {
             let label = if group.name.is_empty() { group.kind } else { &group.name };
             let _ = writeln!(
                 self.text,
-                "  group {label}: {}, {} members, {} messages behind",
-                group.mode, group.members, group.lag
+                "  group {label}: {}, {}, {} behind",
+                group.mode,
+                counted(group.members, "member"),
+                counted(group.lag, "message")
             );
         }
         self.members(stats);
@@ -69,8 +72,9 @@ impl Report {
         for group in idle.filter(|_| full && !stats.closed) {
             self.problems.push(Problem::new(
                 format!(
-                    "{name}: group {} has no members and holds up senders: {} messages behind",
-                    group.name, group.lag
+                    "{name}: group {} has no members and holds up senders: {} behind",
+                    group.name,
+                    counted(group.lag, "message")
                 ),
                 format!(
                     "slipring recv {name} --group {g}, or slipring group drop {name} {g}",
@@ -98,7 +102,7 @@ impl Report {
         if !alive && !users.has_open(&meta) {
             let hidden = match users.hidden {
                 0 => String::new(),
-                count => format!(" (as far as one can see: {count} processes are hidden from you)"),
+                count => format!(" (as far as one can see; processes hidden from you: {count})"),
             };
             let waits = match stats.used {
                 0 => "and nothing waits in it".into(),
@@ -123,7 +127,7 @@ impl Report {
             if let Some(group) = waiting.filter(|group| group.lag > 0) {
                 let name = &stats.name;
                 self.notes.push(Problem::new(
-                    format!("{name}: {} in {dead}", output::counted(group.lag, "dead letter")),
+                    format!("{name}: {} in {dead}", counted(group.lag, "dead letter")),
                     format!("slipring dead ls {name}, then slipring dead requeue or drop {name}"),
                 ));
             }
@@ -151,7 +155,7 @@ impl Report {
                 format!(
                     "{}: {} of queues that are gone",
                     directory.display(),
-                    output::counted(count as u64, "socket")
+                    counted(count as u64, "socket")
                 ),
                 format!("rm {}/.bell-*, while no queue of it is open", directory.display()),
             ));

@@ -4,7 +4,8 @@ use crate::failure::{About, Done, Failure};
 use crate::interrupt::Interrupt;
 use crate::ls::waiting;
 use crate::output;
-use crate::units::human;
+use crate::stat::COUNTED;
+use crate::units::{self, human};
 use serde_json::{Value, json};
 use slipring::{Observer, QueueStats};
 use std::io::IsTerminal;
@@ -58,13 +59,13 @@ struct Sample {
 impl Sample {
     /// Opens it anew: what was removed is to be missed.
     fn take(name: &str) -> Result<Self, Failure> {
-        let stats = Observer::open(name).about(name)?.stats();
+        let stats = Observer::open(name).about(name)?.stats_within(COUNTED);
         Ok(Self { at: Instant::now(), stats })
     }
 }
 
 /// What is counted.
-const COUNTED: [&str; 5] = ["sent", "received", "bytes", "dead_lettered", "dropped"];
+const FIGURES: [&str; 5] = ["sent", "received", "bytes", "dead_lettered", "dropped"];
 const SENT: usize = 0;
 const RECEIVED: usize = 1;
 const BYTES: usize = 2;
@@ -74,7 +75,7 @@ const DROPPED: usize = 4;
 /// What happened from one sample to another.
 struct Rates {
     seconds: f64,
-    counts: [u64; COUNTED.len()],
+    counts: [u64; FIGURES.len()],
 }
 
 impl Rates {
@@ -84,7 +85,7 @@ impl Rates {
             [stats.sent, stats.received, bytes, stats.dead_lettered, stats.dropped]
         };
         let (before, after) = (counts(&from.stats), counts(&to.stats));
-        let mut counts = [0; COUNTED.len()];
+        let mut counts = [0; FIGURES.len()];
         for (count, (after, before)) in counts.iter_mut().zip(after.into_iter().zip(before)) {
             // A member that leaves is seen in neither place for a moment.
             *count = after.saturating_sub(before);
@@ -97,13 +98,14 @@ impl Rates {
     }
 
     fn json(&self, stats: &QueueStats) -> Value {
+        let (lag, estimated) = waiting(stats);
         let mut value = json!({
             "name": stats.name, "seconds": self.seconds, "used": stats.used,
-            "capacity": stats.capacity, "lag": waiting(stats), "groups": stats.groups.len(),
-            "members": stats.members.len(), "closed": stats.closed,
+            "capacity": stats.capacity, "lag": lag, "estimated": estimated,
+            "groups": stats.groups.len(), "members": stats.members.len(), "closed": stats.closed,
         });
         if let Value::Object(fields) = &mut value {
-            for (what, name) in COUNTED.iter().enumerate() {
+            for (what, name) in FIGURES.iter().enumerate() {
                 fields.insert(format!("{name}_per_second"), self.per_second(what).into());
             }
         }
@@ -121,7 +123,7 @@ impl Rates {
             human(self.per_second(BYTES) as u64),
             human(stats.used),
             format!("{fill}%"),
-            waiting(stats).to_string(),
+            units::lag(waiting(stats), |lag| lag.to_string()),
             stats.members.len().to_string(),
             format!("{:.0}", self.per_second(DEAD) + self.per_second(DROPPED)),
         ];

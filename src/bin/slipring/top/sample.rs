@@ -2,12 +2,10 @@
 
 use crate::ls;
 use crate::place;
+use crate::stat::COUNTED;
 use slipring::{GroupStats, MemberStats, Observer, OpenError, Queue, QueueStats, RoleStats};
 use std::collections::HashMap;
 use std::time::Instant;
-
-/// Messages that are counted of what a group has still to ack; of more than that the lag is an estimate.
-const COUNTED: u64 = 10_000;
 
 /// What is drawn.
 #[derive(Default)]
@@ -33,8 +31,8 @@ pub struct Figures {
     pub received_rate: Option<f64>,
     pub used: u64,
     pub capacity: u64,
-    /// Messages that the slowest group has still to ack.
-    pub lag: u64,
+    /// Messages that the slowest group has still to ack; is that an estimate?
+    pub lag: (u64, bool),
     /// Messages given up, with a dead-letter queue or without.
     pub dead: u64,
     pub groups: Vec<GroupRow>,
@@ -46,7 +44,7 @@ pub struct GroupRow {
     pub mode: &'static str,
     pub rate: Option<f64>,
     pub members: u64,
-    pub lag: u64,
+    pub lag: (u64, bool),
     pub lag_bytes: u64,
     pub redelivered: u64,
     pub dead: u64,
@@ -154,7 +152,7 @@ impl GroupRow {
             mode: group.mode,
             rate: rates.sum(),
             members: group.members,
-            lag: group.lag,
+            lag: (group.lag, group.estimated),
             lag_bytes: group.lag_bytes,
             redelivered: group.redelivered,
             dead: group.dead_lettered.saturating_add(group.dropped),

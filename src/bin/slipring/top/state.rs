@@ -65,7 +65,7 @@ impl State {
                 Sort::Sent => figures.sent_rate.unwrap_or(0.0),
                 Sort::Received => figures.received_rate.unwrap_or(0.0),
                 Sort::Fill => figures.used as f64 / figures.capacity.max(1) as f64,
-                Sort::Lag => figures.lag as f64,
+                Sort::Lag => figures.lag.0 as f64,
                 Sort::Members => figures.members.len() as f64,
                 Sort::Dead => figures.dead as f64,
             }

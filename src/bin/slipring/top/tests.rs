@@ -18,7 +18,7 @@ fn queue(name: &str, sent: Option<f64>, used: u64, lag: u64) -> QueueRow {
         received_rate: sent.map(|rate| rate / 2.0),
         used,
         capacity: 1 << 20,
-        lag,
+        lag: estimate(lag),
         dead: lag / 10,
         groups: vec![
             group("default", lag, None),
@@ -35,11 +35,16 @@ fn group(name: &str, lag: u64, rate: Option<f64>) -> GroupRow {
         mode: "shared",
         rate,
         members: 1,
-        lag,
+        lag: estimate(lag),
         lag_bytes: lag * 64,
         redelivered: 7,
         dead: lag / 10,
     }
+}
+
+/// As it is counted.
+fn estimate(lag: u64) -> (u64, bool) {
+    (lag, lag > crate::stat::COUNTED)
 }
 
 fn member(pid: u64, role: &'static str, alive: bool) -> MemberRow {

@@ -2,7 +2,7 @@
 
 use super::sample::{Figures, GroupRow, MemberRow, QueueRow, Snapshot};
 use super::state::{SORTS, State};
-use crate::units::human;
+use crate::units::{self, human};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -121,7 +121,7 @@ fn queue_cells(queue: &QueueRow, figures: &Figures) -> Vec<String> {
         rate(figures.sent_rate),
         rate(figures.received_rate),
         bar(figures.used, figures.capacity),
-        short(figures.lag as f64),
+        lag(figures.lag),
         figures.groups.len().to_string(),
         members,
         short(figures.dead as f64),
@@ -153,7 +153,7 @@ fn group_cells(group: &GroupRow) -> Vec<String> {
         group.mode.into(),
         rate(group.rate),
         group.members.to_string(),
-        short(group.lag as f64),
+        lag(group.lag),
         human(group.lag_bytes),
         short(group.redelivered as f64),
         short(group.dead as f64),
@@ -182,6 +182,10 @@ fn bar(used: u64, capacity: u64) -> String {
     let share = used as f64 / capacity.max(1) as f64;
     let full = (share * CELLS as f64).ceil().clamp(0.0, CELLS as f64) as usize;
     format!("{}{}{:>4.0}%", "█".repeat(full), "░".repeat(CELLS - full), share * 100.0)
+}
+
+fn lag(lag: (u64, bool)) -> String {
+    units::lag(lag, |lag| short(lag as f64))
 }
 
 fn rate(rate: Option<f64>) -> String {
