@@ -100,6 +100,7 @@ fn check_kind(kind: &str, size: &str, bytes: u64) {
     let expected = KINDS.iter().find(|(name, _)| *name == kind).unwrap().1;
     let shell = Shell::new();
     let report = shell.json(&bench(kind, &["--json", "--size", size]));
+    crate::json::check("bench", &[report.to_string()]);
     assert_eq!((&report["bench"], &report["size"]), (&kind.into(), &bytes.into()));
     assert_eq!(report["seconds"], 0.1);
     assert!(report["pinned"].is_boolean() && report["left_out"].is_u64(), "{report}");
@@ -166,19 +167,6 @@ fn a_sole_core() {
 }
 
 #[test]
-fn tables_for_people() {
-    let shell = Shell::new();
-    for (kind, titles) in [("rtt", "P50"), ("wake", "BARE WAKE"), ("throughput", "MESSAGES/S")] {
-        let said = shell.run(&bench(kind, &[]));
-        let err = said.err.clone();
-        let text = String::from_utf8(said.fine(&["bench", kind])).unwrap();
-        assert!(text.contains(titles) && text.contains("\ncores "), "{text}");
-        // Neither bars nor progress where nobody looks.
-        assert!(!text.contains(" % ") && err.is_empty(), "{text}{err}");
-    }
-}
-
-#[test]
 fn bars_and_progress_on_a_terminal() {
     let shell = Shell::new();
     let program = env!("CARGO_BIN_EXE_slipring");
@@ -210,14 +198,21 @@ for element in root.iter():
 "#;
 
 #[test]
-fn pictures() {
+fn tables_and_pictures_for_people() {
     let shell = Shell::new();
     let pictures = Shell::new();
     let path = pictures.path("picture.svg");
-    for (kind, shape, least) in
-        [("rtt", "polyline", 1), ("wake", "polyline", 1), ("workers", "rect", 4)]
-    {
-        shell.ok(&bench(kind, &["--svg", &path]));
+    for (kind, titles, shape, least) in [
+        ("rtt", "P50", "polyline", 1),
+        ("wake", "BARE WAKE", "polyline", 1),
+        ("workers", "MESSAGES/S", "rect", 4),
+    ] {
+        let said = shell.run(&bench(kind, &["--svg", &path]));
+        let err = said.err.clone();
+        let text = String::from_utf8(said.fine(&["bench", kind])).unwrap();
+        assert!(text.contains(titles) && text.contains("\ncores "), "{text}");
+        // Neither bars nor progress where nobody looks.
+        assert!(!text.contains(" % ") && err.is_empty(), "{text}{err}");
         let output = Command::new("python3").args(["-c", READ_SVG, &path]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();

@@ -64,6 +64,8 @@ fn gateway(shell: &Shell, level: &str) -> String {
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    // Or it would wait a while for our end of the connection.
+    drop(client);
     gateway.signal("TERM");
     err.read_to_string(&mut said).unwrap();
     assert_eq!(gateway.end().code, Some(0));

@@ -12,11 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// What programs of the pages may use beside Slipring.
 const DEPENDENCIES: &str = r#"
-futures-util = { version = "0.3", default-features = false, features = ["sink", "std"] }
-mio = { version = "1", features = ["os-ext", "os-poll"] }
-serde = { version = "1", features = ["derive"] }
-serde_json = "1"
 tokio = { version = "1", features = ["rt-multi-thread", "net", "time", "macros", "sync"] }
+[profile.dev]
+debug = false
 "#;
 
 /// Removed with it.

@@ -44,14 +44,17 @@ pub fn run(args: Top) -> Done {
     let mut screen = Screen::enter().map_err(terminal)?;
     // Dropped at the end, which ends the thread.
     let (_more, snapshots) = sampling(args);
-    let mut snapshot = Snapshot::default();
+    let (mut snapshot, mut changed) = (Snapshot::default(), true);
     loop {
-        screen.draw(&snapshot, &state).map_err(terminal)?;
+        if std::mem::take(&mut changed) {
+            screen.draw(&snapshot, &state).map_err(terminal)?;
+        }
         if interrupt.has_come() {
             return Ok(());
         }
         if event::poll(GLANCE).map_err(terminal)? {
-            // A new size is seen when it is drawn.
+            // A key, or a new size.
+            changed = true;
             if let Event::Key(key) = event::read().map_err(terminal)?
                 && state.press(&key, &snapshot)
             {
@@ -61,7 +64,7 @@ pub fn run(args: Top) -> Done {
         match snapshots.try_recv() {
             Ok(new) => {
                 state.follow(&new);
-                snapshot = new;
+                (snapshot, changed) = (new, true);
             }
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => {
