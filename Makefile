@@ -26,9 +26,10 @@ FILL := sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION
 
 .PHONY: demo test soak bench setup setup-bench setup-test install uninstall capi capi-lto abi $(STEPS:%=test-%)
 
+# Not the release profile, whose linking takes longer than all the rest.
 demo: setup
-	cargo build --release --features cli
-	$(OUT)/release/slipring demo
+	cargo build --profile checked --features cli
+	$(OUT)/checked/slipring demo
 
 # One after another, also under make -j: they share two cores and the build directory.
 test: setup-test

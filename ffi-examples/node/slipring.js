@@ -39,7 +39,15 @@ koffi.struct('slipring_message', {
   position: 'uint64_t', cookie: 'uint64_t', deliveries: 'uint32_t', spare: 'uint32_t',
 });
 
-const library = koffi.load(process.env.SLIPRING_LIBRARY ?? 'libslipring.so.0');
+function load(name) {
+  try {
+    return koffi.load(name);
+  } catch (error) {
+    throw new Error(`${error.message}; \`make install\` in Slipring's repository installs it, SLIPRING_LIBRARY names it elsewhere`);
+  }
+}
+
+const library = load(process.env.SLIPRING_LIBRARY ?? 'libslipring.so.0');
 const c = {};
 for (const prototype of [
   'const char *slipring_last_error()',

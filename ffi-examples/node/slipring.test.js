@@ -1,6 +1,6 @@
 // What slipring.js promises: node --test, in this folder.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -129,6 +129,13 @@ test('a message from another process wakes a receive', bounded, async () => {
   message.ack();
   const code = await new Promise((resolve) => (child.exitCode === null ? child.on('exit', resolve) : resolve(child.exitCode)));
   assert.equal(code, 0, 'it ended by itself');
+});
+
+test('a library that is not there', bounded, () => {
+  const env = { ...process.env, SLIPRING_LIBRARY: '/none/libslipring.so.0' };
+  const said = spawnSync(process.execPath, ['--input-type=module', '-e', "import './slipring.js'"], { env, cwd: import.meta.dirname, encoding: 'utf8' });
+  assert.equal(said.status, 1);
+  assert.match(said.stderr, /Error: .*\/none\/libslipring.*; `make install`/);
 });
 
 test('errors say what is wrong', bounded, () => {

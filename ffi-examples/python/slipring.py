@@ -26,7 +26,10 @@ EARLIEST, LATEST, POSITION = 0, 1, 2
 LOSSY = 1
 TOPIC, FENCED = 1, 2
 
-_lib = ctypes.CDLL(os.environ.get("SLIPRING_LIBRARY", "libslipring.so.0"))
+try:
+    _lib = ctypes.CDLL(os.environ.get("SLIPRING_LIBRARY", "libslipring.so.0"))
+except OSError as _error:
+    raise ImportError(f"{_error}; `make install` in Slipring's repository installs it, SLIPRING_LIBRARY names it elsewhere") from None
 
 
 class _QueueOptions(ctypes.Structure):

@@ -5,6 +5,8 @@ import gc
 import os
 import select
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import unittest
@@ -269,6 +271,14 @@ class Calls(WithAQueue):
         self.received(timeout=60).ack()
         timer.join()
         self.assertEqual(in_time, [True])
+
+    def test_a_library_that_is_not_there(self):
+        environment = os.environ | {"SLIPRING_LIBRARY": "/none/libslipring.so.0"}
+        said = subprocess.run([sys.executable, "-c", "import slipring"], env=environment, capture_output=True, text=True)
+        self.assertEqual(said.returncode, 1)
+        last = said.stderr.splitlines()[-1]
+        self.assertIn("ImportError: /none/libslipring.so.0: cannot open", last)
+        self.assertIn("`make install`", last)
 
 
 if __name__ == "__main__":
