@@ -3,7 +3,7 @@
 //     const queue = Queue.openOrCreate('orders', { capacity: 1 << 20 });
 //     const producer = queue.producer();
 //     await producer.send('hello', { event: 'greeting' });
-//     for await (const message of queue.consumer('billing')) {
+//     for await (const message of queue.consumer('default')) {
 //       console.log(message.event, message.payload.toString());
 //       message.ack(); // or retry(), or reject('why')
 //     }

@@ -1,7 +1,7 @@
 """Slipring from Python, over libslipring.so with ctypes alone.
 
     with slipring.Queue.open_or_create("orders", capacity=1 << 20) as queue:
-        with queue.producer() as producer, queue.consumer("billing") as consumer:
+        with queue.producer() as producer, queue.consumer("default") as consumer:
             producer.send(b"hello")
             for message in consumer.receive_all(timeout=0):
                 with message:                     # acked at the end, given back if an exception leaves it
