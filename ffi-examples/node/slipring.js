@@ -43,7 +43,7 @@ function load(name) {
   try {
     return koffi.load(name);
   } catch (error) {
-    throw new Error(`${error.message}; \`make install\` in Slipring's repository installs it, SLIPRING_LIBRARY names it elsewhere`);
+    throw new Error(`${name}: ${error.message}; \`make install\` in Slipring's repository installs it, SLIPRING_LIBRARY names it elsewhere`);
   }
 }
 

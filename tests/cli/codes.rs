@@ -41,8 +41,17 @@ fn usage_is_2() {
 fn not_found_is_3() {
     let shell = Shell::new();
     shell.ok(&["create", "q", "--capacity", "64K"]);
+    let (file, other) = (shell.path("file"), shell.path("other"));
+    shell.ok(&["record", "q", &file, "--drain"]);
     for args in [
         &["stat", "none"][..],
+        &["stat", "none", "--interval", "10ms"],
+        &["record", "none", &other],
+        &["record", "none", &other, "--group", "g"],
+        &["replay", &file, "none"],
+        &["dead", "ls", "none"],
+        &["dead", "requeue", "none"],
+        &["dead", "drop", "none"],
         &["send", "none", "x"],
         &["recv", "none"],
         &["peek", "none"],
