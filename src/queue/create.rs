@@ -29,15 +29,12 @@ pub(crate) fn queue_dir() -> PathBuf {
 fn locate(name: &str) -> Result<(PathBuf, PathBuf), OpenError> {
     if name.contains('/') {
         let path = PathBuf::from(name);
-        let dir = path
-            .parent()
-            .filter(|dir| !dir.as_os_str().is_empty())
-            .unwrap_or(Path::new("/"))
-            .to_owned();
-        return if path.file_name().is_some() {
+        let dir = path.parent().unwrap_or(Path::new("/")).to_owned();
+        return if path.file_name().is_some() && !name.ends_with('/') {
             Ok((path, dir))
         } else {
-            Err(OpenError::Invalid(format!("{name}: not a file's path")))
+            let help = "a path ends in the name of the queue's file";
+            Err(OpenError::Invalid(format!("{name}: not a file's path; {help}")))
         };
     }
     check_name(name, "queue")?;

@@ -105,6 +105,10 @@ fn check(options: &ConsumerOptions<'_>) -> Result<(), JoinError> {
     if let Some(name) = options.dead_letter.as_ref().filter(|name| name.len() > MAX_NAME) {
         return invalid(format!("dead-letter queue {name:?}: at most {MAX_NAME} bytes"));
     }
+    if let Some(name) = options.dead_letter.as_ref().filter(|name| !name.contains('/')) {
+        let checked = if name.is_empty() { Ok(()) } else { check_name(name, "dead-letter queue") };
+        checked.map_err(|error| JoinError::Invalid(error.to_string()))?;
+    }
     if let Some(filter) =
         options.filter.as_ref().filter(|filter| filter.is_empty() || filter.len() > MAX_NAME)
     {

@@ -30,6 +30,9 @@ fn usage_is_2() {
         (&["recv", "q", "--from", "monday"], "earliest"),
         (&["recv", "q", "--timeout", "soon"], "500ms"),
         (&["recv", "q", "--group", ".x"], "not starting with a dot"),
+        (&["recv", "q", "--drain", "--dead-letter", "my letters"], "is no dead-letter queue name"),
+        (&["create", "x/"], "a path ends in the name"),
+        (&["stat", "x/"], "a path ends in the name"),
     ] {
         fails(&shell, args, 2, &[word]);
     }
@@ -69,6 +72,11 @@ fn not_found_is_3() {
     fails(&shell, &["peek", "q", "--group", "none"], 3, &["none", "`slipring group ls q`"]);
     let path = shell.path("no/such/queue");
     fails(&shell, &["create", &path], 3, &["mkdir -p", &shell.path("no/such")]);
+    let in_none = shell.path("no/file");
+    fails(&shell, &["record", "q", &in_none], 3, &["mkdir -p", &shell.path("no")]);
+    for setting in ["--config", "--token-file"] {
+        fails(&shell, &["serve", setting, &in_none], 3, &["no/file: no such file"]);
+    }
     let nowhere = shell.path("no/where");
     let output = shell.command(&["create", "q"]).env("SLIPRING_DIR", &nowhere).output().unwrap();
     assert_eq!(output.status.code(), Some(3));
@@ -148,6 +156,7 @@ fn other_failures_are_1() {
     fails(&shell, &["send", "q", "late"], 1, &["q: the queue is closed", "`slipring rm q`"]);
     // Three of four are there; the fourth is reported, the others are done.
     shell.ok(&["create", "a", "--capacity", "4K"]);
+    fails(&shell, &["serve", "--listen", "here"], 1, &["listen = \"here\"", "127.0.0.1:7117"]);
     fails(&shell, &["rm", "a", "none", "q"], 3, &["none: no such queue"]);
     assert_eq!(shell.json(&["ls", "--json"]).as_array().unwrap().len(), 0);
 }

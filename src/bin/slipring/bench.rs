@@ -26,6 +26,7 @@ use std::time::Duration;
 
 /// Measure what a queue gives on this machine, with processes of its own and a queue that is removed again
 #[derive(clap::Args)]
+#[command(arg_required_else_help = true)]
 pub struct Bench {
     /// What to measure
     #[arg(value_enum)]
@@ -102,7 +103,7 @@ pub fn run(args: Bench) -> Done {
         output::print(&report.text(std::io::stdout().is_terminal()))?;
     }
     let Some(path) = &args.svg else { return Ok(()) };
-    std::fs::write(path, report.svg()).map_err(|error| Failure::io(&error, path.display()))
+    std::fs::write(path, report.svg()).map_err(|error| Failure::making(&error, path))
 }
 
 fn measure(args: &Bench) -> Result<Report, Failure> {

@@ -3,7 +3,8 @@
 use crate::output;
 use slipring::{AckError, JoinError, OpenError, RecvError, SendError, Status};
 use std::fmt::Display;
-use std::io;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Why a command stops.
@@ -38,6 +39,31 @@ impl Failure {
     /// An error of reading or writing something that is no queue.
     pub fn io(error: &io::Error, what: impl Display) -> Self {
         Self::new(FAILURE, format_args!("{what}: {error}"))
+    }
+
+    /// A file that cannot be read.
+    pub fn reading(error: &io::Error, path: &Path) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound => {
+                Self::new(NOT_FOUND, format_args!("{}: no such file", path.display()))
+            }
+            _ => Self::io(error, path.display()),
+        }
+    }
+
+    /// A file that cannot be made.
+    pub fn making(error: &io::Error, path: &Path) -> Self {
+        let directory = path.parent().filter(|_| error.kind() == ErrorKind::NotFound);
+        match directory.map(Path::display) {
+            Some(directory) => Self::new(
+                NOT_FOUND,
+                format_args!(
+                    "{}: no directory {directory}; make it with `mkdir -p {directory}`",
+                    path.display()
+                ),
+            ),
+            None => Self::io(error, path.display()),
+        }
     }
 }
 

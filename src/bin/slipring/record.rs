@@ -215,7 +215,7 @@ impl Recorder {
                     let text = format!("{}: exists already; name another file", path.display());
                     Failure::new(FAILURE, text)
                 }
-                _ => Failure::io(&error, path.display()),
+                _ => Failure::making(&error, path),
             })?
         };
         let path = (!piped).then(|| path.to_owned());

@@ -1,13 +1,13 @@
 //! `slipring replay`: what `record` wrote, sent again.
 
-use crate::failure::{About, CORRUPT, Done, FAILURE, Failure, NOT_FOUND};
+use crate::failure::{About, CORRUPT, Done, FAILURE, Failure};
 use crate::interrupt::{GLANCE, Interrupt};
 use crate::output;
 use crate::record::format::{Broken, Frame, Reader, VERSION};
 use serde_json::json;
 use slipring::{Producer, Queue, SendError};
 use std::fs::File;
-use std::io::{BufReader, ErrorKind, Read};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -83,12 +83,7 @@ fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
     if path == Path::new("-") {
         return Ok(Box::new(std::io::stdin()));
     }
-    let opened = File::open(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => {
-            Failure::new(NOT_FOUND, format_args!("{}: no such file", path.display()))
-        }
-        _ => Failure::io(&error, path.display()),
-    });
+    let opened = File::open(path).map_err(|error| Failure::reading(&error, path));
     Ok(Box::new(opened?))
 }
 

@@ -5,7 +5,7 @@ use crate::output;
 use slipring::gateway::config::{Config, Settings};
 use slipring::gateway::server::Server;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Serve the queues over HTTP, WebSocket and NATS, until interrupted
 ///
@@ -92,6 +92,6 @@ fn settings(args: &Serve) -> Result<Config, Failure> {
     Ok(config)
 }
 
-fn read(path: &PathBuf) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| Failure::io(&error, path.display()))
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| Failure::reading(&error, path))
 }

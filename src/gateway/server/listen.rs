@@ -109,8 +109,12 @@ impl Drop for Port {
 /// The first address of a setting.
 pub(super) fn resolve(setting: &str, text: &str) -> io::Result<SocketAddr> {
     let addresses = text.to_socket_addrs();
-    let mut addresses = addresses
-        .map_err(|error| io::Error::new(error.kind(), format!("{setting} = {text:?}: {error}")))?;
+    let mut addresses = addresses.map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("{setting} = {text:?}: {error}; use ADDRESS:PORT, as 127.0.0.1:7117"),
+        )
+    })?;
     Ok(addresses.next().ok_or(ErrorKind::AddrNotAvailable)?)
 }
 
