@@ -359,7 +359,7 @@ impl fmt::Display for RecvError {
             Self::Timeout => f.write_str("no message for the whole time"),
             Self::Closed => f.write_str("the queue is closed and drained"),
             Self::Lagged { missed } => {
-                write!(f, "overrun: {missed} positions were overwritten unseen")
+                write!(f, "overrun; positions overwritten unseen: {missed}")
             }
             Self::Corrupt => f.write_str(CORRUPT),
             Self::Forked => f.write_str(FORKED),

@@ -61,7 +61,7 @@ pub fn run(args: Record) -> Done {
     if recorder.missed > 0 {
         let (name, missed) = (&args.name, recorder.missed);
         let text = format!(
-            "{name}: {missed} positions were overwritten before they were recorded; with --group senders wait for the recorder"
+            "{name}: positions overwritten before they were recorded: {missed}; with --group senders wait for the recorder"
         );
         return Err(Failure::new(FAILURE, text));
     }
