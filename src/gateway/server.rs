@@ -79,9 +79,6 @@ use world::World;
 /// One buffer for all that comes in.
 const BUFFER: usize = 64 << 10;
 
-/// Between looks whether queues have come or gone.
-const LOOK: Duration = Duration::from_millis(250);
-
 /// Without descriptors, the time until another try to accept.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -244,29 +241,6 @@ impl Server {
             self.deliver_mail();
         }
         Ok(())
-    }
-
-    /// Brings messages from one connection to others, before anything else is done for those.
-    fn hand_over(&mut self) {
-        for mail in self.world.nats.take_mail() {
-            let connection = self.connections.get_mut(mail.to.index);
-            if let Some(connection) = connection.filter(|connection| connection.id == mail.to) {
-                connection.hand_over(&mail, &mut self.world);
-                if self.again.last() != Some(&mail.to) {
-                    self.again.push(mail.to);
-                }
-            }
-        }
-    }
-
-    /// Tells who has to know which queues there are now.
-    fn look(&mut self) {
-        let queues =
-            if self.world.nats.has_clients() { self.world.queues.list() } else { Vec::new() };
-        for id in self.world.nats.look(queues).to_vec() {
-            self.drive(id);
-        }
-        self.world.timers.set(Instant::now() + LOOK, Due::Look);
     }
 
     fn on_connection(&mut self, index: usize, closed: bool) {

@@ -90,6 +90,8 @@ impl Connection {
                     self.arm(world);
                     return Fate::Stay;
                 }
+                // What it has published goes out before more is taken.
+                Ok(_) if world.nats.has_mail() => return Fate::Again,
                 Ok(_) => {}
                 Err(Ended) => return Fate::Gone,
             }
@@ -282,11 +284,21 @@ impl Connection {
         }
     }
 
-    /// Takes a message from another connection.
-    pub(super) fn hand_over(&mut self, mail: &nats::Mail, world: &mut World) {
-        if let Face::Nats(nats) = &mut self.face {
-            nats.hand_over(mail, &mut self.wire, world);
-        }
+    /// Takes a message from another connection. Whether [`Self::send`] is to follow.
+    pub(super) fn hand_over(
+        &mut self,
+        address: nats::Address,
+        mail: &nats::Mail,
+        world: &mut World,
+    ) -> bool {
+        let Face::Nats(nats) = &mut self.face else { return false };
+        nats.hand_over(address, mail, &mut self.wire, world)
+    }
+
+    /// Sends what it was handed.
+    pub(super) fn send(&mut self, world: &mut World) -> Fate {
+        let is_over = matches!(&self.face, Face::Nats(nats) if nats.is_over());
+        self.offered(is_over, world)
     }
 
     /// Its time may be over.

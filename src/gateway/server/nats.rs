@@ -4,6 +4,7 @@
 mod hub;
 mod interest;
 mod letter;
+mod post;
 mod publish;
 mod push;
 mod subjects;
@@ -11,7 +12,6 @@ mod subjects;
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::access::Grant;
@@ -25,7 +25,7 @@ use crate::gateway::nats::{
     Action, Connection as Codec, Key, PING, Peer, ServerError, Subscription,
 };
 use hub::Live;
-pub(super) use hub::{Hub, Mail};
+pub(super) use hub::{Address, Hub, Mail};
 use interest::Interest;
 use publish::{Fate, Long, Waiting, publish};
 use push::Pushed;
@@ -118,6 +118,7 @@ impl Nats {
     /// Takes what came.
     pub(super) fn take(&mut self, mut input: &[u8], id: Id, wire: &mut Wire, world: &mut World) {
         let now = world.nats.now();
+        world.nats.absent.clear();
         while self.waiting.is_none() && self.step(&mut input, now, id, wire, world) {}
         self.pending.extend_from_slice(if self.waiting.is_some() { input } else { &[] });
     }
@@ -192,8 +193,7 @@ impl Nats {
         let Some(subscription) = self.codec.subscription(key) else { return };
         match self.interest.add(key, subscription, self.grant.as_ref(), id, world) {
             Ok(()) => {
-                let (subject, group) = (subscription.subject(), subscription.group());
-                world.nats.index.insert(subject, group, (id, key));
+                world.nats.add(subscription, (id, key));
                 self.codec.ok(wire.out());
             }
             Err(problem) => self.refuse(key, &problem.reason, id, wire, world),
@@ -221,34 +221,37 @@ impl Nats {
 
     /// A subscription has ended.
     fn forget(&mut self, key: Key, subscription: &Subscription, id: Id, world: &mut World) {
-        let (subject, group) = (subscription.subject(), subscription.group());
-        world.nats.index.remove(subject, group, (id, key));
+        world.nats.remove(subscription, (id, key));
         self.interest.remove(key, subscription, id, world);
     }
 
-    /// Sends a message to who is here now.
+    /// Sends a message to who is here now: to the client itself at once, since answers may follow, to the others as soon as its turn is over.
     fn route(&mut self, live: Live, id: Id, wire: &mut Wire, world: &mut World) {
-        let live = Rc::new(live);
-        let receivers = world.nats.receivers(live.delivery.subject());
-        let mut delivered = false;
-        let mut hand_over = |(to, key): (Id, Key), face: &mut Self, world: &mut World| {
-            if to == id {
-                return face.deliver(key, &live, true, id, wire, world);
-            }
-            world.nats.post((to, key), &live);
-            true
-        };
-        for receiver in receivers.plain {
-            delivered |= hand_over(receiver, self, world);
+        let (receivers, turn) = world.nats.receivers(live.delivery.subject());
+        let mut chosen = Vec::new();
+        let (mut delivered, mut has_others) = (false, false);
+        for (to, key) in &receivers.plain {
+            has_others |= *to != id;
+            delivered |= *to == id && self.deliver(*key, &live, true, id, wire, world);
         }
-        for members in receivers.groups {
-            delivered |= members.into_iter().any(|member| hand_over(member, self, world));
-        }
-        if let Some(reply) = live.reply.as_deref().filter(|_| !delivered) {
-            let own = world.nats.index.matches(reply).plain().find(|(to, _)| *to == id);
-            if let Some((_, key)) = own {
-                self.codec.no_responders(reply, key, wire.out());
+        for members in &receivers.groups {
+            for (to, key) in members.iter().cycle().skip(turn % members.len()).take(members.len()) {
+                if *to != id {
+                    chosen.push((*to, *key));
+                    break;
+                }
+                if self.deliver(*key, &live, true, id, wire, world) {
+                    delivered = true;
+                    break;
+                }
             }
+        }
+        if has_others || !chosen.is_empty() {
+            world.nats.post(Mail { live, from: id, receivers, chosen });
+        } else if let Some(reply) = live.reply.as_deref().filter(|_| !delivered)
+            && let Some(key) = world.nats.own(reply, id)
+        {
+            self.codec.no_responders(reply, key, wire.out());
         }
     }
 
@@ -268,10 +271,7 @@ impl Nats {
         }
         let out = wire.out();
         let Some(sent) = self.codec.deliver(key, &live.delivery, own, out) else { return false };
-        let headers = if sent.headers { &live.headers[..] } else { &[] };
-        for part in [headers, &live.payload, b"\r\n"] {
-            out.extend_from_slice(part);
-        }
+        out.extend_from_slice(live.body(sent.headers));
         world.counters.delivered += 1;
         if let Some(subscription) = sent.ended {
             self.forget(key, &subscription, id, world);
@@ -279,16 +279,32 @@ impl Nats {
         true
     }
 
-    /// A message from another client. No queue holds it, so that there is an end to what may wait for a client that does not read.
-    pub(super) fn hand_over(&mut self, mail: &Mail, wire: &mut Wire, world: &mut World) {
+    /// A message from another client. No queue holds it, so that there is an end to what may wait for a client that does not read. Whether the client has to be
+    /// looked after now: nothing waited for it before, or it is over.
+    pub(super) fn hand_over(
+        &mut self,
+        (id, key): Address,
+        mail: &Mail,
+        wire: &mut Wire,
+        world: &mut World,
+    ) -> bool {
+        if self.codec.is_over() {
+            return false;
+        }
         if wire.waiting() > world.config.live_queue {
             let _ = wire.flush();
         }
         if wire.waiting() > world.config.live_queue {
             world.counters.overruns += 1;
-            return self.codec.fail(ServerError::SlowConsumer, wire.out());
+            self.codec.fail(ServerError::SlowConsumer, wire.out());
+            return true;
         }
-        self.deliver(mail.key, &mail.live, false, mail.to, wire, world);
+        wire.is_empty() & self.deliver(key, &mail.live, false, id, wire, world)
+    }
+
+    /// It is to be closed.
+    pub(super) fn is_over(&self) -> bool {
+        self.codec.is_over()
     }
 
     /// Passes on what is new in a queue. Whether there is more to do.
@@ -412,8 +428,7 @@ impl Nats {
     pub(super) fn leave(&mut self, id: Id, world: &mut World) {
         world.nats.leave(id);
         for (key, subscription) in self.codec.subscriptions() {
-            let (subject, group) = (subscription.subject(), subscription.group());
-            world.nats.index.remove(subject, group, (id, key));
+            world.nats.remove(subscription, (id, key));
         }
         for (group, position) in std::mem::take(&mut self.held).messages {
             let _ = world.groups.settle(group, position, Verdict::Retry);

@@ -1,6 +1,6 @@
 //! What connections of NATS have in common: who has subscribed to what, and live messages between them, which no queue holds.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::super::connection::Id;
 use super::subjects::Wanted;
 use crate::gateway::config::Config;
-use crate::gateway::nats::{Delivery, Index, Info, Key, Limits, Message, Settings};
+use crate::gateway::nats::{Delivery, Index, Info, Key, Limits, Message, Settings, Subscription};
 
 /// The server whose features clients find here.
 const VERSION: &str = "2.9.10";
@@ -18,8 +18,9 @@ const VERSION: &str = "2.9.10";
 /// A message on its way to the clients that are here now.
 pub(in super::super) struct Live {
     pub(super) delivery: Delivery,
-    pub(super) headers: Vec<u8>,
-    pub(super) payload: Vec<u8>,
+    /// Headers, payload, CR and LF.
+    body: Vec<u8>,
+    headers: usize,
     pub(super) reply: Option<Vec<u8>>,
 }
 
@@ -29,30 +30,56 @@ impl Live {
         let Message { subject, reply, .. } = *message;
         Self {
             delivery: Delivery::new(subject, reply, headers.len(), payload.len()),
-            headers: headers.to_vec(),
-            payload: payload.to_vec(),
+            body: [headers, payload, b"\r\n"].concat(),
+            headers: headers.len(),
             reply: reply.map(<[u8]>::to_vec),
         }
     }
+
+    /// What follows the head.
+    pub(super) fn body(&self, with_headers: bool) -> &[u8] {
+        &self.body[if with_headers { 0 } else { self.headers }..]
+    }
 }
 
-/// A live message for a subscription of a connection.
+/// A subscription of a connection.
+pub(in super::super) type Address = (Id, Key);
+
+/// A live message for other connections.
 pub(in super::super) struct Mail {
-    pub(in super::super) to: Id,
-    pub(super) key: Key,
-    pub(super) live: Rc<Live>,
+    pub(super) live: Live,
+    pub(super) from: Id,
+    pub(super) receivers: Rc<Receivers>,
+    /// Of each queue group the one that gets it.
+    pub(super) chosen: Vec<Address>,
+}
+
+impl Mail {
+    /// Who is to get it.
+    pub(in super::super) fn addresses(&self) -> impl Iterator<Item = Address> {
+        let others = self.receivers.plain.iter().filter(|(to, _)| *to != self.from);
+        others.chain(&self.chosen).copied()
+    }
 }
 
 /// Who gets a live message: each of the first, and one of each of the others.
+#[derive(Default)]
 pub(super) struct Receivers {
-    pub(super) plain: Vec<(Id, Key)>,
-    pub(super) groups: Vec<Vec<(Id, Key)>>,
+    pub(super) plain: Vec<Address>,
+    pub(super) groups: Vec<Vec<Address>>,
 }
+
+/// Subjects whose receivers are remembered.
+const KNOWN: usize = 1024;
 
 pub(in super::super) struct Hub {
     pub(super) settings: Arc<Settings>,
-    pub(super) index: Index<(Id, Key)>,
-    mail: VecDeque<Mail>,
+    index: Index<Address>,
+    /// What was found in the index since it last changed.
+    known: HashMap<Box<[u8]>, Rc<Receivers>>,
+    mail: Vec<Mail>,
+    /// Names for which there was no queue, while what came with one read is taken: who sent that has sent it before.
+    pub(super) absent: HashSet<String>,
     /// Which member of a group is the next.
     turn: usize,
     started: Instant,
@@ -87,7 +114,9 @@ impl Hub {
         Self {
             settings: Arc::new(settings),
             index: Index::default(),
-            mail: VecDeque::new(),
+            known: HashMap::new(),
+            mail: Vec::new(),
+            absent: HashSet::new(),
             turn: 0,
             started: Instant::now(),
             clients: Vec::new(),
@@ -105,26 +134,58 @@ impl Hub {
         self.started + at
     }
 
-    /// Who gets a message now; members of groups begin with another one each time.
-    pub(super) fn receivers(&mut self, subject: &[u8]) -> Receivers {
-        let found = self.index.matches(subject);
-        let plain = found.plain().collect();
-        let mut groups: Vec<Vec<(Id, Key)>> = found.groups().into_values().collect();
-        self.turn = self.turn.wrapping_add(1);
-        for members in &mut groups {
-            let first = self.turn % members.len();
-            members.rotate_left(first);
-        }
-        Receivers { plain, groups }
+    /// A subscription begins.
+    pub(super) fn add(&mut self, subscription: &Subscription, address: Address) {
+        self.index.insert(subscription.subject(), subscription.group(), address);
+        self.known.clear();
     }
 
-    pub(super) fn post(&mut self, (to, key): (Id, Key), live: &Rc<Live>) {
-        self.mail.push_back(Mail { to, key, live: live.clone() });
+    /// A subscription has ended.
+    pub(super) fn remove(&mut self, subscription: &Subscription, address: Address) {
+        self.index.remove(subscription.subject(), subscription.group(), address);
+        self.known.clear();
+    }
+
+    /// Who gets a message of this subject, and with which member of its groups to begin: another one each time.
+    pub(super) fn receivers(&mut self, subject: &[u8]) -> (Rc<Receivers>, usize) {
+        self.turn = self.turn.wrapping_add(1);
+        if let Some(known) = self.known.get(subject) {
+            return (Rc::clone(known), self.turn);
+        }
+        let found = self.index.matches(subject);
+        let (plain, groups) = (found.plain().collect(), found.groups().into_values().collect());
+        let receivers = Rc::new(Receivers { plain, groups });
+        if self.known.len() == KNOWN {
+            self.known.clear();
+        }
+        self.known.insert(subject.into(), Rc::clone(&receivers));
+        (receivers, self.turn)
+    }
+
+    /// To whom of a connection's own subscriptions an answer would go.
+    pub(super) fn own(&self, subject: &[u8], id: Id) -> Option<Key> {
+        let found = self.index.matches(subject);
+        found.plain().find(|(to, _)| *to == id).map(|(_, key)| key)
+    }
+
+    pub(super) fn post(&mut self, mail: Mail) {
+        self.mail.push(mail);
+    }
+
+    /// There are messages to be handed over.
+    pub(in super::super) fn has_mail(&self) -> bool {
+        !self.mail.is_empty()
     }
 
     /// Messages to be handed over.
-    pub(in super::super) fn take_mail(&mut self) -> VecDeque<Mail> {
+    pub(in super::super) fn take_mail(&mut self) -> Vec<Mail> {
         std::mem::take(&mut self.mail)
+    }
+
+    /// The memory of those that were handed over is used again.
+    pub(in super::super) fn give_back(&mut self, mut mail: Vec<Mail>) {
+        mail.clear();
+        self.mail = mail;
     }
 
     /// A client wants to be told of queues.

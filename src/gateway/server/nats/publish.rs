@@ -64,12 +64,18 @@ pub(super) fn publish(
     if let Err(problem) = may.and_then(|grant| grant.publish(queue)) {
         return Fate::Refused(subject.to_vec(), problem.reason);
     }
+    if world.nats.absent.contains(queue) {
+        return Fate::Live(Live::new(message, payload));
+    }
     let mut head = Vec::new();
     Stored::write_head(reply, &headers, payload, &mut head);
     let id = headers.message_id();
     match send((queue, event), id, &head, payload, world) {
         Ok(()) => Fate::Sent,
-        Err(problem) if problem.status == 404 => Fate::Live(Live::new(message, payload)),
+        Err(problem) if problem.status == 404 => {
+            world.nats.absent.insert(queue.into());
+            Fate::Live(Live::new(message, payload))
+        }
         Err(problem) if problem.is_passing() && !at_once => Fate::Waits(Waiting {
             subject: subject.to_vec(),
             id: id.map(<[u8]>::to_vec),
