@@ -200,6 +200,7 @@ impl Server {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
+            self.world.queues.begin_turn(Instant::now());
             for event in &events {
                 match token::whose(event.token()) {
                     Whose::Signals => self.on_signal()?,
@@ -271,13 +272,15 @@ impl Server {
     /// There may be messages for those who follow a feed.
     fn on_feed(&mut self, key: usize) {
         let mut batch = self.world.feeds.read(key);
+        let clients = self.world.feeds.live(key);
+        batch.clients = clients.len();
         if batch.more && !self.fed.contains(&key) {
             self.fed.push(key);
         }
         if batch.messages.is_empty() && !batch.broken {
             return;
         }
-        for client in self.world.feeds.live(key) {
+        for client in clients {
             match client {
                 Client::Connection(id) => {
                     self.with(id, |connection, world, _| connection.offer(&mut batch, world));
@@ -285,7 +288,7 @@ impl Server {
                 Client::Session { session, slot } => self.offer_session(session, slot, &mut batch),
                 Client::Source { connection, source } => {
                     self.with(connection, |connection, world, _| {
-                        connection.offer_source(source, &batch, world)
+                        connection.offer_source(source, &mut batch, world)
                     });
                 }
             }

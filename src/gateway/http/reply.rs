@@ -143,7 +143,7 @@ impl<'o> ReplyHead<'o> {
 }
 
 /// A body that goes on until it is ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stream {
     chunked: bool,
     without_body: bool,

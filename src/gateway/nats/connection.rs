@@ -294,9 +294,21 @@ impl Connection {
             .parts(subscription.sid(), headers)
             .iter()
             .for_each(|part| out.extend_from_slice(part));
-        let last = subscription.count();
+        let last = subscription.count(1);
         let ended = if last { client.subscriptions.remove(key) } else { None };
         Some(Sent { headers: headers && delivery.has_headers(), ended })
+    }
+
+    /// Whether the client understands headers.
+    pub fn headers(&self) -> bool {
+        self.client.options.headers
+    }
+
+    /// Counts messages for a subscription [without an end](Subscription::has_max) that the caller has written itself.
+    pub fn delivered(&mut self, key: Key, count: u64) {
+        if let Some(subscription) = self.client.subscriptions.get_mut(key) {
+            subscription.count(count);
+        }
     }
 
     /// Answers a request that nobody gets with status 503, if the client wants that. `key` is its own subscription, without queue group, to which the

@@ -28,7 +28,8 @@ pub fn has_wildcard(subject: &[u8]) -> bool {
 
 /// Whether a message published to `subject` goes to subscriptions of `pattern`. A wildcard in `subject` stands for itself.
 pub fn matches(pattern: &[u8], subject: &[u8]) -> bool {
-    walk(pattern, subject, |pattern, token| pattern == b"*" || pattern == token)
+    pattern == subject
+        || walk(pattern, subject, |pattern, token| pattern == b"*" || pattern == token)
 }
 
 /// Whether every subject that matches `narrower` matches `wider` too: what may be subscribed to where `wider` is allowed.

@@ -35,9 +35,14 @@ impl Subscription {
         self.delivered
     }
 
-    /// Counts a message; whether it was the last.
-    pub(super) fn count(&mut self) -> bool {
-        self.delivered += 1;
+    /// Whether it ends after a number of messages.
+    pub fn has_max(&self) -> bool {
+        self.max > 0
+    }
+
+    /// Counts messages; whether it was the last.
+    pub(super) fn count(&mut self, messages: u64) -> bool {
+        self.delivered += messages;
         self.delivered == self.max
     }
 }

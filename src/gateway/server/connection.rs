@@ -91,7 +91,7 @@ impl Connection {
                     return Fate::Stay;
                 }
                 // What it has published goes out before more is taken.
-                Ok(_) if world.nats.has_mail() => return Fate::Again,
+                Ok(_) if std::mem::take(&mut world.nats.published) => return Fate::Again,
                 Ok(_) => {}
                 Err(Ended) => return Fate::Gone,
             }
@@ -124,7 +124,12 @@ impl Connection {
     }
 
     /// The same for one of the queues that it follows.
-    pub(super) fn offer_source(&mut self, source: u64, batch: &Batch, world: &mut World) -> Fate {
+    pub(super) fn offer_source(
+        &mut self,
+        source: u64,
+        batch: &mut Batch,
+        world: &mut World,
+    ) -> Fate {
         let Face::Nats(nats) = &mut self.face else { return Fate::Stay };
         let behind = nats.offer(source, batch, self.id, &mut self.wire, world);
         self.offered(behind, world)

@@ -4,7 +4,7 @@
 //! what the feed reads, by reference; one that has not, since it begins in the past or its socket takes no more, reads for itself (see
 //! [`Follower`](super::follower::Follower)). What it costs then is a place in the queue.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
@@ -15,6 +15,7 @@ use mio::{Interest, Registry};
 use slab::Slab;
 
 use super::connection::Id;
+use super::nats;
 use super::problem::Problem;
 use super::token;
 use crate::gateway::engineio::Message as Packet;
@@ -22,7 +23,7 @@ use crate::gateway::http::Stream;
 use crate::{Consumer, Message, Observed, Observer, Queue, RecvError};
 
 /// Messages, and bytes of payload, that are read at a time.
-const BATCH: usize = 256;
+const BATCH: usize = 1024;
 const BATCH_BYTES: usize = 64 << 10;
 
 /// Who is sent messages.
@@ -71,13 +72,14 @@ impl From<Observed> for Fresh {
 }
 
 /// A form in which clients are sent messages: those of the same form get the same bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Format {
     Events(Stream),
     Json,
     Raw,
     /// Of this namespace.
     SocketIo(Arc<str>),
+    Nats(Rc<nats::Form>),
 }
 
 /// A batch in one form.
@@ -103,7 +105,9 @@ pub(super) struct Batch {
     pub(super) broken: bool,
     /// There may be more.
     pub(super) more: bool,
-    encoded: Vec<(Format, Rc<Encoded>)>,
+    /// So many are live now.
+    pub(super) clients: usize,
+    encoded: HashMap<Format, Rc<Encoded>>,
     packets: Vec<(Format, Packets)>,
 }
 
@@ -115,9 +119,9 @@ impl Batch {
     pub(super) fn encoded(
         &mut self,
         format: &Format,
-        encode: impl Fn(&Fresh, &mut Vec<u8>),
+        mut encode: impl FnMut(&Fresh, &mut Vec<u8>),
     ) -> Rc<Encoded> {
-        if let Some((_, encoded)) = self.encoded.iter().find(|(have, _)| have == format) {
+        if let Some(encoded) = self.encoded.get(format) {
             return Rc::clone(encoded);
         }
         let mut bytes = Vec::new();
@@ -127,7 +131,7 @@ impl Batch {
         };
         let ends = self.messages.iter().map(append).collect();
         let encoded = Rc::new(Encoded { bytes: bytes.into(), ends });
-        self.encoded.push((format.clone(), Rc::clone(&encoded)));
+        self.encoded.insert(format.clone(), Rc::clone(&encoded));
         encoded
     }
 }

@@ -188,7 +188,7 @@ impl Follower {
         }
     }
 
-    /// Sends a live client what is new for it by reference, as long as there is room; returns how many messages that were.
+    /// Sends a live client what is new for it by reference, as long as there is room; returns how many messages that were. What is encoded as nothing is not for it.
     pub(super) fn share(
         &mut self,
         batch: &Batch,
@@ -203,7 +203,7 @@ impl Follower {
             }
             let range = encoded.range(index);
             room = room.saturating_sub(range.len());
-            count += 1;
+            count += u64::from(!range.is_empty());
             if run.end == range.start {
                 run.end = range.end;
             } else {

@@ -1,6 +1,7 @@
 //! The NATS face. What is published to a queue's subject goes into the queue, and comes from there to whoever has subscribed; what is published to any other
 //! subject goes to the clients that are here now, as with NATS itself.
 
+mod form;
 mod hub;
 mod interest;
 mod letter;
@@ -24,10 +25,11 @@ use super::world::World;
 use crate::gateway::nats::{
     Action, Connection as Codec, Key, PING, Peer, ServerError, Subscription,
 };
+pub(super) use form::Form;
 use hub::Live;
 pub(super) use hub::{Address, Hub, Mail};
 use interest::Interest;
-use publish::{Fate, Long, Waiting, publish};
+use publish::{Fate, Long, Sender, Waiting};
 use push::Pushed;
 use subjects::Wanted;
 
@@ -63,8 +65,7 @@ pub(super) struct Nats {
     waiting: Option<Waiting>,
     /// Came behind it.
     pub(super) pending: Vec<u8>,
-    /// A queue was full for too long: the next message does not wait, nor those behind it, until one has gone in.
-    given_up: bool,
+    sender: Sender,
     held: Held,
     /// Which queues there were when it last looked.
     seen: u64,
@@ -92,7 +93,7 @@ impl Nats {
             long: None,
             waiting: None,
             pending: Vec::new(),
-            given_up: false,
+            sender: Sender::default(),
             held: Held::default(),
             seen: 0,
             leaving: false,
@@ -139,8 +140,7 @@ impl Nats {
                 self.refuse_more(wire, world);
             }
             Action::Publish(message, payload) => {
-                let grant = self.grant.as_ref();
-                let fate = publish(&message, payload, grant, self.given_up, world);
+                let fate = self.sender.publish(&message, payload, self.grant.as_ref(), world);
                 self.settle(fate, id, wire, world);
             }
             Action::Begin(message, _) => self.long = Some(Long::new(&message)),
@@ -150,13 +150,14 @@ impl Nats {
             Action::End => {
                 let Some(long) = self.long.take() else { return true };
                 let (message, grant) = (long.message(), self.grant.as_ref());
-                let fate = publish(&message, &long.payload, grant, self.given_up, world);
+                let fate = self.sender.publish(&message, &long.payload, grant, world);
                 self.settle(fate, id, wire, world);
             }
             Action::Connect(options) => {
                 let shown = [&options.auth_token, &options.pass];
                 let grants = shown.map(|shown| world.access.grant_for(shown.as_bytes()));
                 self.grant = grants.into_iter().flatten().next();
+                self.sender = Sender::default();
                 self.admit(now, id, wire, world);
             }
             Action::Subscribe(key, _) => self.subscribe(key, id, wire, world),
@@ -174,7 +175,7 @@ impl Nats {
 
     /// Answers to a message.
     fn settle(&mut self, fate: Fate, id: Id, wire: &mut Wire, world: &mut World) {
-        self.given_up &= !matches!(fate, Fate::Sent);
+        world.nats.published = true;
         match fate {
             Fate::Sent => self.codec.ok(wire.out()),
             Fate::Live(live) => {
@@ -311,7 +312,7 @@ impl Nats {
     pub(super) fn offer(
         &mut self,
         source: u64,
-        batch: &Batch,
+        batch: &mut Batch,
         id: Id,
         wire: &mut Wire,
         world: &mut World,
@@ -368,12 +369,9 @@ impl Nats {
         let Some(waiting) = &mut self.waiting else { return false };
         match waiting.try_again(world) {
             None => return false,
-            Some(Ok(())) => {
-                self.given_up = false;
-                self.codec.ok(wire.out());
-            }
+            Some(Ok(())) => self.codec.ok(wire.out()),
             Some(Err(reason)) => {
-                self.given_up = true;
+                self.sender.give_up();
                 world.counters.errors += 1;
                 self.codec.error(ServerError::NotPublished(&waiting.subject, &reason), wire.out());
             }

@@ -1,6 +1,6 @@
 //! The queues that clients have named, open.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::ids::{self, Ids};
@@ -20,7 +20,9 @@ struct Open {
 
 /// Open queues by name.
 pub(super) struct Queues {
-    all: HashMap<String, Open>,
+    all: BTreeMap<String, Open>,
+    /// The time, as of this turn of the loop.
+    now: Instant,
     /// Ids that are remembered of each.
     ids: usize,
 }
@@ -35,7 +37,12 @@ pub(super) struct Sent {
 
 impl Queues {
     pub(super) fn new(ids: usize) -> Self {
-        Self { all: HashMap::new(), ids }
+        Self { all: BTreeMap::new(), now: Instant::now(), ids }
+    }
+
+    /// Takes note of the time.
+    pub(super) fn begin_turn(&mut self, now: Instant) {
+        self.now = now;
     }
 
     /// The queue of a name. Paths are names to the library, and not to clients.
@@ -122,7 +129,7 @@ impl Queues {
         if name.contains('/') {
             return Err(Problem::new(404, "a queue's name has no slash here"));
         }
-        let fresh = self.all.get(name).is_some_and(|open| open.checked.elapsed() < FRESH);
+        let fresh = self.all.get(name).is_some_and(|open| self.now < open.checked + FRESH);
         if !fresh {
             self.look_again(name)?;
         }
@@ -138,7 +145,7 @@ impl Queues {
                 return Err(error.into());
             }
         };
-        let checked = Instant::now();
+        let checked = self.now;
         match self.all.get_mut(name).filter(|open| open.queue.id() == queue.id()) {
             Some(open) => open.checked = checked,
             None => drop(

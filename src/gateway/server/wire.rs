@@ -44,6 +44,8 @@ pub(super) struct Wire {
     limit: usize,
     /// When bytes last went out, or began to wait.
     pub(super) progress: Instant,
+    /// Some waited when it was last flushed.
+    waited: bool,
     broken: bool,
     /// What the client may still send.
     pub(super) meter: Meter,
@@ -60,6 +62,7 @@ impl Wire {
             sent: 0,
             limit: config.out_queue,
             progress: Instant::now(),
+            waited: false,
             broken: false,
             meter: Meter::new(config),
         }
@@ -98,9 +101,6 @@ impl Wire {
 
     /// Where what is to be sent is appended.
     pub(super) fn out(&mut self) -> &mut Vec<u8> {
-        if self.nothing_waits() {
-            self.progress = Instant::now();
-        }
         &mut self.out
     }
 
@@ -144,9 +144,15 @@ impl Wire {
 
     /// Sends what the socket takes now.
     pub(super) fn flush(&mut self) -> io::Result<()> {
+        let mut went = false;
         while !self.broken && self.push()? {
+            went = true;
+        }
+        let waits = !self.is_empty();
+        if went || waits && !self.waited {
             self.progress = Instant::now();
         }
+        self.waited = waits;
         if self.broken { Err(ErrorKind::BrokenPipe.into()) } else { Ok(()) }
     }
 

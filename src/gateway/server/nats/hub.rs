@@ -78,6 +78,8 @@ pub(in super::super) struct Hub {
     /// What was found in the index since it last changed.
     known: HashMap<Box<[u8]>, Rc<Receivers>>,
     mail: Vec<Mail>,
+    /// Others have something to do.
+    pub(in super::super) published: bool,
     /// Names for which there was no queue, while what came with one read is taken: who sent that has sent it before.
     pub(super) absent: HashSet<String>,
     /// Which member of a group is the next.
@@ -116,6 +118,7 @@ impl Hub {
             index: Index::default(),
             known: HashMap::new(),
             mail: Vec::new(),
+            published: false,
             absent: HashSet::new(),
             turn: 0,
             started: Instant::now(),
@@ -170,11 +173,6 @@ impl Hub {
 
     pub(super) fn post(&mut self, mail: Mail) {
         self.mail.push(mail);
-    }
-
-    /// There are messages to be handed over.
-    pub(in super::super) fn has_mail(&self) -> bool {
-        !self.mail.is_empty()
     }
 
     /// Messages to be handed over.

@@ -1,5 +1,8 @@
 //! What a client has subscribed to, as far as queues hold it: readers of queues for plain subscriptions, memberships for queue groups.
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use super::super::access::Grant;
 use super::super::connection::Id;
 use super::super::events;
@@ -8,6 +11,7 @@ use super::super::follower::{Filter, Follower, Place};
 use super::super::groups::Wish;
 use super::super::problem::Problem;
 use super::super::world::World;
+use super::form::Form;
 use super::letter::Letter;
 use super::subjects::{self, Wanted};
 use crate::gateway::nats::{Connection as Codec, Index, Key, Subscription};
@@ -47,8 +51,12 @@ pub(super) struct Target {
     pub(super) id: u128,
     /// One subscription alone, which is told positions.
     pub(super) only: Option<Key>,
+    /// Who wants messages of it.
+    pub(super) keys: BTreeSet<Key>,
     /// Subscriptions that began after the source, and where.
     pub(super) late: Vec<(Key, u64)>,
+    /// How messages are written, if that has been found out.
+    pub(super) form: Option<Rc<Form>>,
 }
 
 /// A group of a queue that this client is a member of, by one or more subscriptions.
@@ -174,6 +182,8 @@ impl Interest {
                 if ask.place == Place::Start(Start::Latest) {
                     source.target.late.push((ask.key, queue.bounds().end));
                 }
+                source.target.keys.insert(ask.key);
+                source.target.form = None;
                 return Ok(());
             }
             // Another queue with the name.
@@ -197,7 +207,8 @@ impl Interest {
         let feeds = &mut world.feeds;
         let follower = Follower::open(feeds, queue, ask.place, Filter::All, client)?;
         let (number, is_other, over) = (self.opened, false, false);
-        let target = Target { queue: name.into(), id: queue.id(), only, late: Vec::new() };
+        let (id, keys, late, form) = (queue.id(), BTreeSet::from([ask.key]), Vec::new(), None);
+        let target = Target { queue: name.into(), id, only, keys, late, form };
         self.sources.push(Source { number, follower, target, is_other, over });
         Ok(())
     }
@@ -298,9 +309,11 @@ impl Interest {
         }
         self.shared.remove(subscription.subject(), None, key);
         for source in &mut self.sources {
-            source.target.late.retain(|(late, _)| *late != key);
-            source.over |= source.target.only == Some(key)
-                || source.target.only.is_none() && self.shared.is_empty();
+            let target = &mut source.target;
+            target.late.retain(|(late, _)| *late != key);
+            target.keys.remove(&key);
+            target.form = None;
+            source.over |= target.keys.is_empty();
         }
         self.forget_sources(world);
         for member in &mut self.memberships {

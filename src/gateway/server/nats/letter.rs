@@ -5,7 +5,7 @@ use super::subjects;
 use crate::gateway::nats::{Connection as Codec, Delivery, Key, Stored, Subscription};
 
 /// A longer payload goes to the socket from where it lies.
-const LONG: usize = 16 << 10;
+pub(super) const LONG: usize = 16 << 10;
 
 /// What is written before a message's payload; its memory is used again for the next one.
 pub(super) struct Letter {
@@ -42,6 +42,16 @@ impl Letter {
             None => stored.headers.iter().for_each(|part| self.headers.extend_from_slice(part)),
         }
         self.delivery.encode(&self.subject, stored.reply, self.headers.len(), stored.payload.len());
+    }
+
+    /// Writes it for a subscription's id.
+    pub(super) fn write(&self, sid: &[u8], headers: bool, payload: &[u8], out: &mut Vec<u8>) {
+        self.delivery.parts(sid, headers).iter().for_each(|part| out.extend_from_slice(part));
+        if headers {
+            out.extend_from_slice(&self.headers);
+        }
+        out.extend_from_slice(payload);
+        out.extend_from_slice(b"\r\n");
     }
 
     /// Sends it to a subscription.

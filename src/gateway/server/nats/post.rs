@@ -11,11 +11,8 @@ const LOOK: Duration = Duration::from_millis(250);
 impl Server {
     /// Brings messages from one connection to others, before anything else is done for those.
     pub(in super::super) fn hand_over(&mut self) {
-        if !self.world.nats.has_mail() {
-            return;
-        }
-        let mut receivers = Vec::new();
         let mail = self.world.nats.take_mail();
+        let mut receivers = Vec::new();
         for mail in &mail {
             for address in mail.addresses() {
                 let connection = self.connections.get_mut(address.0.index);

@@ -48,43 +48,75 @@ pub(super) struct Long {
     pub(super) payload: Vec<u8>,
 }
 
-/// Publishes a message: into a queue if there is one of that name.
-pub(super) fn publish(
-    message: &Message,
-    payload: &[u8],
-    grant: Option<&Grant>,
-    at_once: bool,
-    world: &mut World,
-) -> Fate {
-    let Message { subject, reply, headers } = *message;
-    let Some((queue, event)) = subjects::place(subject) else {
-        return Fate::Live(Live::new(message, payload));
-    };
-    let may = grant.ok_or_else(|| Problem::new(401, "a token is needed"));
-    if let Err(problem) = may.and_then(|grant| grant.publish(queue)) {
-        return Fate::Refused(subject.to_vec(), problem.reason);
+/// A client as it publishes.
+#[derive(Default)]
+pub(super) struct Sender {
+    /// A queue was full for too long: the next message does not wait, nor those behind it, until one has gone in.
+    has_given_up: bool,
+    /// The last subject of a queue, to which most times the next message goes as well: it is allowed.
+    subject: Vec<u8>,
+    queue: String,
+    event: String,
+}
+
+impl Sender {
+    /// A queue was full for too long.
+    pub(super) fn give_up(&mut self) {
+        self.has_given_up = true;
     }
-    if world.nats.absent.contains(queue) {
-        return Fate::Live(Live::new(message, payload));
-    }
-    let mut head = Vec::new();
-    Stored::write_head(reply, &headers, payload, &mut head);
-    let id = headers.message_id();
-    match send((queue, event), id, &head, payload, world) {
-        Ok(()) => Fate::Sent,
-        Err(problem) if problem.status == 404 => {
-            world.nats.absent.insert(queue.into());
-            Fate::Live(Live::new(message, payload))
+
+    /// Whether the subject is that of a queue to which the client may publish; it is remembered then.
+    fn look_up(&mut self, subject: &[u8], grant: Option<&Grant>) -> Result<bool, Problem> {
+        if self.subject == subject {
+            return Ok(true);
         }
-        Err(problem) if problem.is_passing() && !at_once => Fate::Waits(Waiting {
-            subject: subject.to_vec(),
-            id: id.map(<[u8]>::to_vec),
-            head,
-            payload: payload.to_vec(),
-            until: Instant::now() + PATIENCE,
-            next: Instant::now() + LOOK,
-        }),
-        Err(problem) => Fate::Refused(subject.to_vec(), problem.reason),
+        let Some((queue, event)) = subjects::place(subject) else { return Ok(false) };
+        grant.ok_or_else(|| Problem::new(401, "a token is needed"))?.publish(queue)?;
+        self.subject = subject.to_vec();
+        (self.queue, self.event) = (queue.into(), event.into());
+        Ok(true)
+    }
+
+    /// Publishes a message: into a queue if there is one of that name.
+    pub(super) fn publish(
+        &mut self,
+        message: &Message,
+        payload: &[u8],
+        grant: Option<&Grant>,
+        world: &mut World,
+    ) -> Fate {
+        let Message { subject, reply, headers } = *message;
+        match self.look_up(subject, grant) {
+            Ok(true) => {}
+            Ok(false) => return Fate::Live(Live::new(message, payload)),
+            Err(problem) => return Fate::Refused(subject.to_vec(), problem.reason),
+        }
+        let (queue, event) = (self.queue.as_str(), self.event.as_str());
+        if world.nats.absent.contains(queue) {
+            return Fate::Live(Live::new(message, payload));
+        }
+        let mut head = Vec::new();
+        Stored::write_head(reply, &headers, payload, &mut head);
+        let id = headers.message_id();
+        match send((queue, event), id, &head, payload, world) {
+            Ok(()) => {
+                self.has_given_up = false;
+                Fate::Sent
+            }
+            Err(problem) if problem.status == 404 => {
+                world.nats.absent.insert(queue.into());
+                Fate::Live(Live::new(message, payload))
+            }
+            Err(problem) if problem.is_passing() && !self.has_given_up => Fate::Waits(Waiting {
+                subject: subject.to_vec(),
+                id: id.map(<[u8]>::to_vec),
+                head,
+                payload: payload.to_vec(),
+                until: Instant::now() + PATIENCE,
+                next: Instant::now() + LOOK,
+            }),
+            Err(problem) => Fate::Refused(subject.to_vec(), problem.reason),
+        }
     }
 }
 

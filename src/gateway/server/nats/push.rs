@@ -106,7 +106,7 @@ impl Interest {
     pub(super) fn offer(
         &mut self,
         number: u64,
-        batch: &Batch,
+        batch: &mut Batch,
         codec: &mut Codec,
         wire: &mut Wire,
         ended: &mut Ended,
@@ -117,6 +117,13 @@ impl Interest {
             return false;
         };
         let Source { follower, target, .. } = source;
+        if let Some((key, form)) = target.form(batch, codec) {
+            let encoded = form.encode(batch, letter);
+            let count = follower.share(batch, &encoded, &mut world.feeds, wire);
+            codec.delivered(key, count);
+            world.counters.delivered += count;
+            return follower.is_behind();
+        }
         let mut count = 0;
         follower.offer(batch, &mut world.feeds, |_, message| {
             let has_room = wire.has_room();
@@ -200,12 +207,12 @@ impl Target {
         let (position, stored) = (message.position, Stored::parse(&message.payload));
         let subject = letter.address(&self.queue, message.event.as_deref());
         keys.clear();
-        match self.only {
-            None => keys.extend(shared.matches(subject).plain()),
-            Some(key) => {
-                let wants = |it: &&Subscription| subject::matches(pattern(it), subject);
-                keys.extend(codec.subscription(key).filter(wants).map(|_| key));
-            }
+        if self.keys.len() > 1 {
+            keys.extend(shared.matches(subject).plain());
+        } else {
+            let wants = |it: &Subscription| subject::matches(pattern(it), subject);
+            let wants = |key: &&Key| codec.subscription(**key).is_some_and(wants);
+            keys.extend(self.keys.iter().filter(wants));
         }
         if !self.late.is_empty() {
             let is_late =
