@@ -5,6 +5,7 @@ mod form;
 mod hub;
 mod interest;
 mod letter;
+mod outlet;
 mod post;
 mod publish;
 mod push;
@@ -29,6 +30,8 @@ pub(super) use form::Form;
 use hub::Live;
 pub(super) use hub::{Address, Hub, Mail};
 use interest::Interest;
+use letter::Letter;
+use outlet::Outlet;
 use publish::{Fate, Long, Sender, Waiting};
 use push::Pushed;
 use subjects::Wanted;
@@ -59,6 +62,7 @@ pub(super) struct Nats {
     /// What it may do, as soon as that is known.
     pub(super) grant: Option<Grant>,
     interest: Interest,
+    letter: Letter,
     /// A long message that is coming in.
     long: Option<Long>,
     /// A message for which its queue has no room yet; nothing is taken from the client meanwhile.
@@ -90,6 +94,7 @@ impl Nats {
             codec,
             grant,
             interest: Interest::new(),
+            letter: Letter::new(),
             long: None,
             waiting: None,
             pending: Vec::new(),
@@ -317,10 +322,9 @@ impl Nats {
         wire: &mut Wire,
         world: &mut World,
     ) -> bool {
-        let mut ended = Vec::new();
-        let codec = &mut self.codec;
-        let behind = self.interest.offer(source, batch, codec, wire, &mut ended, world);
-        for (key, subscription) in ended {
+        let mut outlet = Outlet::new(&mut self.codec, wire, &mut self.letter);
+        let behind = self.interest.offer(source, batch, &mut outlet, world);
+        for (key, subscription) in outlet.ended {
             self.forget(key, &subscription, id, world);
         }
         behind || self.codec.is_over()
@@ -338,18 +342,17 @@ impl Nats {
                 self.refuse(key, &problem.reason, id, wire, world);
             }
         }
-        let mut ended = Vec::new();
-        while wire.has_room() && ended.is_empty() {
+        let mut outlet = Outlet::new(&mut self.codec, wire, &mut self.letter);
+        while outlet.wire.has_room() && outlet.ended.is_empty() {
             let with_groups = self.held.messages.len() < world.config.window && !self.leaving;
-            let codec = &mut self.codec;
-            match self.interest.push(with_groups, codec, wire, &mut ended, world) {
+            match self.interest.push(with_groups, &mut outlet, world) {
                 Pushed::Nothing => break,
                 Pushed::Sent => {}
                 Pushed::Held(group, position) => self.held.add(group, position),
             }
             pushed = true;
         }
-        for (key, subscription) in ended {
+        for (key, subscription) in outlet.ended {
             self.forget(key, &subscription, id, world);
         }
         if self.held.wants_ping() {

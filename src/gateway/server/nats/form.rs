@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use super::super::feed::{Batch, Encoded, Format};
 use super::interest::Target;
-use super::letter::{LONG, Letter};
+use super::letter::Letter;
+use super::outlet::LONG;
 use crate::gateway::nats::{Connection as Codec, Key, Stored, subject};
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -12,7 +12,6 @@ use super::super::groups::Wish;
 use super::super::problem::Problem;
 use super::super::world::World;
 use super::form::Form;
-use super::letter::Letter;
 use super::subjects::{self, Wanted};
 use crate::gateway::nats::{Connection as Codec, Index, Key, Subscription};
 use crate::{Queue, Start};
@@ -27,9 +26,6 @@ pub(super) struct Interest {
     /// Sources that there have been: each has a number of its own.
     opened: u64,
     pub(super) memberships: Vec<Membership>,
-    pub(super) letter: Letter,
-    /// Who gets the present message.
-    pub(super) keys: Vec<Key>,
     /// Which source or membership comes next.
     pub(super) turn: usize,
 }
@@ -102,8 +98,6 @@ impl Interest {
             sources: Vec::new(),
             opened: 0,
             memberships: Vec::new(),
-            letter: Letter::new(),
-            keys: Vec::new(),
             turn: 0,
         }
     }

@@ -1,26 +1,13 @@
 //! A queue's message as it is sent to subscriptions: encoded once, whoever gets it.
 
-use super::super::wire::Wire;
 use super::subjects;
-use crate::gateway::nats::{Connection as Codec, Delivery, Key, Stored, Subscription};
-
-/// A longer payload goes to the socket from where it lies.
-pub(super) const LONG: usize = 16 << 10;
+use crate::gateway::nats::{Delivery, Stored};
 
 /// What is written before a message's payload; its memory is used again for the next one.
 pub(super) struct Letter {
     subject: Vec<u8>,
-    delivery: Delivery,
-    headers: Vec<u8>,
-}
-
-/// What became of a subscription that was sent a message.
-pub(super) enum Outcome {
-    Delivered,
-    /// It was its last one.
-    Ended(Subscription),
-    /// It does not get it.
-    Kept,
+    pub(super) delivery: Delivery,
+    pub(super) headers: Vec<u8>,
 }
 
 impl Letter {
@@ -52,29 +39,5 @@ impl Letter {
         }
         out.extend_from_slice(payload);
         out.extend_from_slice(b"\r\n");
-    }
-
-    /// Sends it to a subscription.
-    pub(super) fn send(
-        &self,
-        key: Key,
-        payload: &[u8],
-        codec: &mut Codec,
-        wire: &mut Wire,
-    ) -> Outcome {
-        let out = wire.out();
-        let Some(sent) = codec.deliver(key, &self.delivery, false, out) else {
-            return Outcome::Kept;
-        };
-        if sent.headers {
-            out.extend_from_slice(&self.headers);
-        }
-        if payload.len() < LONG {
-            out.extend_from_slice(payload);
-        } else {
-            wire.send(payload);
-        }
-        wire.out().extend_from_slice(b"\r\n");
-        sent.ended.map_or(Outcome::Delivered, Outcome::Ended)
     }
 }
