@@ -181,6 +181,12 @@ impl Server {
         format!("{scheme}://{}", self.local)
     }
 
+    /// Where it listens for NATS over TCP, as clients call it, if it does.
+    pub fn nats_url(&self) -> Option<String> {
+        let scheme = if self.world.identity.is_some() { "tls" } else { "nats" };
+        self.nats.map(|address| format!("{scheme}://{address}"))
+    }
+
     /// Where it listens for NATS over TCP, if it does.
     pub fn nats_addr(&self) -> Option<SocketAddr> {
         self.nats
@@ -400,10 +406,8 @@ impl Server {
         self.serial += 1;
         let id = Id { index: entry.key(), serial: self.serial };
         let mut wire = Wire::new(socket, config);
-        if let Some(identity) = self.world.identity.as_ref().filter(|_| secure) {
-            wire.secure(identity);
-        }
-        let face = (protocol.greet)(&mut wire, &self.world);
+        let identity = self.world.identity.as_ref().filter(|_| secure);
+        let face = (protocol.greet)(&mut wire, identity, &self.world);
         entry.insert(Connection::new(id, address, wire, face));
         if let Some(address) = address {
             *self.addresses.entry(address).or_default() += 1;
@@ -453,7 +457,7 @@ fn open_ports(
 ) -> io::Result<Vec<Port>> {
     let mut ports = vec![Port::tcp(address, HTTP, config.is_secure())?];
     if let Some(address) = nats {
-        ports.push(Port::tcp(address, NATS, false)?);
+        ports.push(Port::tcp(address, NATS, config.is_secure())?);
     }
     if !config.nats_unix.is_empty() {
         ports.push(Port::unix(&config.nats_unix, NATS)?);

@@ -44,6 +44,10 @@ mod nats_example;
 mod nats_kills;
 #[path = "serve/nats_queues.rs"]
 mod nats_queues;
+#[path = "serve/nats_shared.rs"]
+mod nats_shared;
+#[path = "serve/nats_tls.rs"]
+mod nats_tls;
 #[path = "serve/settings.rs"]
 mod settings;
 #[path = "serve/socketio.rs"]

@@ -54,8 +54,8 @@ pub fn run(args: Serve) -> Done {
         Failure::new(FAILURE, format_args!("{error}{help}"))
     })?;
     output::note(format_args!("listening on {}", server.url()));
-    if let Some(address) = server.nats_addr() {
-        output::note(format_args!("listening on nats://{address}"));
+    if let Some(url) = server.nats_url() {
+        output::note(format_args!("listening on {url}"));
     }
     server.reload_from(move || settings(&args).map_err(Failure::into_text));
     server.run().map_err(|error| Failure::new(FAILURE, error))

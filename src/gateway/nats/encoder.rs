@@ -100,6 +100,8 @@ pub enum ServerError<'a> {
     AuthenticationExpired,
     /// PINGs without an answer.
     Stale,
+    /// The client was to begin TLS and did not.
+    TlsRequired,
     /// The client does not read what it has subscribed to.
     SlowConsumer,
     /// Too many connections.
@@ -142,6 +144,7 @@ impl fmt::Display for ServerError<'_> {
             Self::AuthenticationTimeout => "Authentication Timeout",
             Self::AuthenticationExpired => "User Authentication Expired",
             Self::Stale => "Stale Connection",
+            Self::TlsRequired => "Secure Connection - TLS Required",
             Self::SlowConsumer => "Slow Consumer",
             Self::Connections => "maximum connections exceeded",
             Self::Subscriptions => "maximum subscriptions exceeded",

@@ -21,7 +21,12 @@ use crate::gateway::http::{Body, CONTINUE, Cors, Event, Limits, Method, Parser, 
 
 /// HTTP, and what begins with it.
 pub(super) const HTTP: Protocol = Protocol {
-    greet: |_, world| Face::Http(Box::new(Http::new(world))),
+    greet: |wire, identity, world| {
+        if let Some(identity) = identity {
+            wire.secure(identity);
+        }
+        Face::Http(Box::new(Http::new(world)))
+    },
     refuse: |out, _, _| Reply::last().error(out, 503, "too many connections"),
 };
 

@@ -11,14 +11,15 @@ use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 
 use super::connection::Face;
+use super::tls::Identity;
 use super::wire::Wire;
 use super::world::World;
 
 /// What clients of a port speak.
 #[derive(Clone, Copy)]
 pub(super) struct Protocol {
-    /// The face that a new client meets; it may speak first.
-    pub(super) greet: fn(&mut Wire, &World) -> Face,
+    /// The face that a new client meets; it may speak first. With an identity it is to speak TLS.
+    pub(super) greet: fn(&mut Wire, Option<&Identity>, &World) -> Face,
     /// What a client over a limit is told.
     pub(super) refuse: fn(&mut Vec<u8>, Option<IpAddr>, &World),
 }
@@ -27,7 +28,7 @@ pub(super) struct Protocol {
 pub(super) struct Port {
     listener: Listener,
     pub(super) protocol: Protocol,
-    /// It is TLS from the first byte on.
+    /// Clients speak TLS.
     pub(super) secure: bool,
 }
 

@@ -10,6 +10,7 @@ mod post;
 mod publish;
 mod push;
 mod subjects;
+mod upgrade;
 
 use std::collections::VecDeque;
 use std::io;
@@ -35,22 +36,27 @@ use outlet::Outlet;
 use publish::{Fate, Long, Sender, Waiting};
 use push::Pushed;
 use subjects::Wanted;
+use upgrade::Upgrade;
 
 /// NATS, at a port of its own.
 pub(super) const NATS: Protocol = Protocol {
-    greet: |wire, world| {
+    greet: |wire, identity, world| {
         let address = wire.socket.peer();
-        let codec = open(address, world, wire.out());
-        Face::Nats(Box::new(Nats::new(codec, world.access.grant_for(b""))))
+        let codec = open(address, identity.is_some(), world, wire.out());
+        let mut nats = Nats::new(codec, world.access.grant_for(b""));
+        nats.upgrade = identity.map(|_| Upgrade::new(world));
+        Face::Nats(Box::new(nats))
     },
-    refuse: |out, address, world| open(address, world, out).fail(ServerError::Connections, out),
+    refuse: |out, address, world| {
+        open(address, false, world, out).fail(ServerError::Connections, out);
+    },
 };
 
 /// Greets a client.
-fn open(address: Option<IpAddr>, world: &World, out: &mut Vec<u8>) -> Codec {
+fn open(address: Option<IpAddr>, secure: bool, world: &World, out: &mut Vec<u8>) -> Codec {
     let ip = address.map_or(String::new(), |ip| ip.to_string());
     let peer = Peer { id: world.counters.accepted + 1, ip };
-    Codec::new(world.nats.settings.clone(), peer, world.nats.now(), out)
+    Codec::new(world.nats.settings(secure), peer, world.nats.now(), out)
 }
 
 /// The longest piece of a long message that is received at once.
@@ -59,6 +65,8 @@ const PIECE: usize = 256 << 10;
 /// A client that speaks NATS.
 pub(super) struct Nats {
     codec: Codec,
+    /// It has yet to begin TLS, or to say something by it.
+    upgrade: Option<Upgrade>,
     /// What it may do, as soon as that is known.
     pub(super) grant: Option<Grant>,
     interest: Interest,
@@ -92,6 +100,7 @@ impl Nats {
     fn new(codec: Codec, grant: Option<Grant>) -> Self {
         Self {
             codec,
+            upgrade: None,
             grant,
             interest: Interest::new(),
             letter: Letter::new(),
@@ -123,6 +132,10 @@ impl Nats {
 
     /// Takes what came.
     pub(super) fn take(&mut self, mut input: &[u8], id: Id, wire: &mut Wire, world: &mut World) {
+        if let Some(upgrade) = self.upgrade.as_mut().filter(|upgrade| !upgrade.has_begun) {
+            return upgrade.begin(input, &mut self.codec, wire, world);
+        }
+        self.upgrade = None;
         let now = world.nats.now();
         world.nats.absent.clear();
         while self.waiting.is_none() && self.step(&mut input, now, id, wire, world) {}
@@ -392,6 +405,9 @@ impl Nats {
     }
 
     pub(super) fn deadline(&self, world: &World) -> Instant {
+        if let Some(upgrade) = self.upgrade.as_ref().filter(|_| !self.codec.is_over()) {
+            return upgrade.until;
+        }
         let codec = self.codec.deadline().map(|at| world.nats.instant(at));
         let waiting = self.waiting.as_ref().map(|waiting| waiting.next);
         let held = self.held.asked.map(|asked| asked + world.ack_time());
@@ -401,6 +417,10 @@ impl Nats {
 
     /// Something is due.
     pub(super) fn on_deadline(&mut self, wire: &mut Wire, world: &mut World) {
+        if self.upgrade.is_some() {
+            world.counters.timeouts += 1;
+            return self.codec.fail(ServerError::TlsRequired, wire.out());
+        }
         let before = wire.waiting();
         self.codec.tick(world.nats.now(), wire.out());
         let is_unsure = self.held.asked.is_some_and(|asked| asked.elapsed() >= world.ack_time());

@@ -40,6 +40,20 @@ impl Tls {
         Ok(Self(Box::new(connection)))
     }
 
+    /// A client that has begun with these bytes.
+    pub(super) fn after(
+        identity: &Identity,
+        mut first: &[u8],
+        socket: &mut impl Write,
+    ) -> io::Result<Self> {
+        let mut tls = Self::new(identity)?;
+        while !first.is_empty() {
+            tls.0.read_tls(&mut first)?;
+            tls.process(socket)?;
+        }
+        Ok(tls)
+    }
+
     /// Something waits for the socket.
     pub(super) fn has_output(&self) -> bool {
         self.0.wants_write()
@@ -84,10 +98,14 @@ impl Tls {
                 other => return other,
             }
             self.0.read_tls(socket)?;
-            let taken = self.0.process_new_packets();
-            // The handshake's next words, or what was wrong.
-            self.send(socket)?;
-            taken.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+            self.process(socket)?;
         }
+    }
+
+    fn process(&mut self, socket: &mut impl Write) -> io::Result<()> {
+        let taken = self.0.process_new_packets();
+        // The handshake's next words, or what was wrong.
+        self.send(socket)?;
+        taken.map(drop).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
     }
 }

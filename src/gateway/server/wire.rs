@@ -76,6 +76,14 @@ impl Wire {
         }
     }
 
+    /// From here on it is TLS, which the client has begun with these bytes. Nothing else may wait to be sent.
+    pub(super) fn upgrade(&mut self, identity: &Identity, first: &[u8]) -> bool {
+        let tls = Tls::after(identity, first, &mut self.socket);
+        self.tls = tls.ok().filter(|_| self.nothing_waits());
+        self.broken |= self.tls.is_none();
+        !self.broken
+    }
+
     /// Bytes that may still be written to the client; the last message may be longer.
     pub(super) fn room(&self) -> usize {
         self.limit.saturating_sub(self.waiting())

@@ -1,11 +1,11 @@
-// What a stock client does, from its side: `client.mjs URL TOKEN`. Says `ok <what>` of each thing that works.
+// What a stock client does, from its side: `client.mjs URL TOKEN [CA]`. Says `ok <what>` of each thing that works.
 import assert from "node:assert";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { connect, Empty, ErrorCode, Events, headers } from "nats";
 
-const [servers, token] = process.argv.slice(2);
-const open = (more) => connect({ servers, token, ...more });
+const [servers, token, caFile] = process.argv.slice(2);
+const open = (more) => connect({ servers, token, tls: caFile && { caFile }, ...more });
 const text = (message) => message.string();
 const take = async (subscription, count) => {
   const taken = [];
@@ -110,8 +110,7 @@ const scenes = {
   },
 
   async "bad auth"() {
-    await fails(connect({ servers, token: "wrong", reconnect: false }), ErrorCode.AuthorizationViolation);
-    await fails(connect({ servers, reconnect: false }), ErrorCode.AuthorizationViolation);
+    for (const token of ["wrong", undefined]) await fails(open({ token, reconnect: false }), ErrorCode.AuthorizationViolation);
   },
 
   async "drain"() {

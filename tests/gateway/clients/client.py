@@ -1,12 +1,14 @@
-"""What a stock client does, from its side: `client.py URL TOKEN`. Says `ok <what>` of each thing that works."""
+"""What a stock client does, from its side: `client.py URL TOKEN [CA]`. Says `ok <what>` of each thing that works."""
 
 import asyncio
+import ssl
 import sys
 
 import nats
 from nats.errors import MaxPayloadError, NoRespondersError
 
-URL, TOKEN = sys.argv[1:]
+URL, TOKEN, *CA = sys.argv[1:]
+TLS = {"tls": ssl.create_default_context(cafile=CA[0])} if CA else {}
 TIME = 30
 
 
@@ -15,7 +17,7 @@ async def ignored(error):
 
 
 async def connect(**more):
-    return await nats.connect(URL, **{"token": TOKEN, "error_cb": ignored, **more})
+    return await nats.connect(URL, **{"token": TOKEN, "error_cb": ignored, **TLS, **more})
 
 
 async def take(subscription, count):

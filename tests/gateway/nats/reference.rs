@@ -45,8 +45,10 @@ impl Reference {
                 .ok()
         });
         let process = program.expect("nats-server is needed: apt-get install nats-server");
-        let address = port(&dir, process.id());
-        Self { process, dir, address }
+        // From here on it ends with this, also if it does not listen.
+        let mut reference = Self { process, dir, address: ([127, 0, 0, 1], 0).into() };
+        reference.address = port(&reference.dir, reference.process.id());
+        reference
     }
 }
 
@@ -66,7 +68,7 @@ fn port(dir: &Path, id: u32) -> SocketAddr {
         let ports =
             fs::read(&file).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
         let url = ports.and_then(|ports| Some(ports["nats"][0].as_str()?.to_owned()));
-        if let Some(address) = url.and_then(|url| url.strip_prefix("nats://")?.parse().ok()) {
+        if let Some(address) = url.and_then(|url| url.split_once("://")?.1.parse().ok()) {
             return address;
         }
         let log = || fs::read_to_string(dir.join("log")).unwrap_or_default();
@@ -84,6 +86,9 @@ fn configuration(setup: &Setup) -> String {
     let quoted = |names: &[String]| serde_json::to_string(names).unwrap();
     if let Some(interval) = setup.ping_interval {
         text += &format!("ping_interval: \"{}ms\"\n", interval.as_millis());
+    }
+    if let Some((certificate, key)) = &setup.certificate {
+        text += &format!("tls {{cert_file: {certificate:?}, key_file: {key:?}}}\n");
     }
     if let Some(max) = setup.max_connections {
         text += &format!("max_connections: {max}\n");

@@ -368,3 +368,13 @@ pub fn with_a_crowd() -> Vec<Step> {
     steps.extend([open("c"), last("c", "")]);
     steps
 }
+
+/// Where TLS is required, of a client that goes on without.
+pub fn without_tls() -> Vec<Step> {
+    let known = Known {
+        ours: &["-ERR \\'Secure Connection - TLS Required\\'", END],
+        reference: &[END],
+        reason: "the reference has these words for it, and writes them to nobody",
+    };
+    vec![open("a"), Step { client: "a", bytes: QUIET.into(), then: Then::Differs(known) }]
+}

@@ -19,6 +19,8 @@ pub struct Setup {
     pub max_connections: Option<usize>,
     /// Tokens of a subject; else `MAX_TOKENS`.
     pub max_tokens: Option<usize>,
+    /// With a certificate and its key, in these files, clients must speak TLS.
+    pub certificate: Option<(String, String)>,
 }
 
 pub const MAX_PAYLOAD: usize = 1024;

@@ -19,7 +19,8 @@ pub fn start(dir: &TempDir, flags: &[&str]) -> (Gateway, SocketAddr) {
     let mut gateway = Gateway::start(dir, flags);
     let mut line = String::new();
     gateway.stderr.read_line(&mut line).unwrap();
-    let address = line.trim().strip_prefix("listening on nats://");
+    let url = line.trim().strip_prefix("listening on ");
+    let address = url.and_then(|url| url.strip_prefix("nats://").or(url.strip_prefix("tls://")));
     let address = address.unwrap_or_else(|| panic!("{line:?}")).parse().unwrap();
     (gateway, address)
 }

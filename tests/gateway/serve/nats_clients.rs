@@ -1,4 +1,4 @@
-//! Stock NATS clients in three languages, each through all that a client does: see `tests/gateway/clients`.
+//! Stock NATS clients in three languages, each through all that a client does, without TLS and with it: see `tests/gateway/clients`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use super::super::packages::Folder;
 use super::Gateway;
 use super::nats::Nats;
+use super::nats_tls::Authority;
 
 const SOURCE: &str = "tests/gateway/clients";
 
@@ -25,12 +26,22 @@ const SCENES: [&str; 12] = [
     "reconnect",
 ];
 
-/// Runs a client; when it says so, the gateway is killed and another one takes its place.
-fn run(client: &mut Command) {
-    let flags = ["--set", "token=s3cret", "--set", "payload=262144"];
+/// Runs a client without TLS and with it.
+fn run(client: impl Fn() -> Command) {
+    run_with(client(), None);
+    run_with(client(), Some(Authority::new()));
+}
+
+/// When the client says so, the gateway is killed and another one takes its place.
+fn run_with(mut client: Command, authority: Option<Authority>) {
+    let mut flags =
+        vec!["--set".to_owned(), "token=s3cret".into(), "--set".into(), "payload=262144".into()];
+    flags.extend(authority.iter().flat_map(Authority::flags));
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let mut nats = Nats::new(&flags);
     let address = nats.address.to_string();
     client.args([&format!("nats://{address}"), "s3cret"]);
+    client.args(authority.as_ref().map(Authority::certificate));
     let mut child = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let mut scenes = Vec::new();
@@ -52,13 +63,13 @@ fn run(client: &mut Command) {
 #[test]
 fn node() {
     let folder = Folder::npm(SOURCE);
-    run(&mut folder.node("client.mjs"));
+    run(|| folder.node("client.mjs"));
 }
 
 #[test]
 fn python() {
     let folder = Folder::python(SOURCE);
-    run(&mut folder.python3("client.py"));
+    run(|| folder.python3("client.py"));
 }
 
 /// A package of its own: it brings a hundred others.
@@ -69,5 +80,5 @@ fn rust() {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--locked", "--target-dir"]).arg(&target);
     assert!(cargo.current_dir(source).status().unwrap().success());
-    run(&mut Command::new(target.join("debug/nats-client")));
+    run(|| Command::new(target.join("debug/nats-client")));
 }

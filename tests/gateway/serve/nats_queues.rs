@@ -441,4 +441,8 @@ fn clients_may_do_what_they_may() {
     sync(&mut all);
     let expected = [message("_INBOX.a", 4, "3"), message("other.a", 4, "4")];
     assert_eq!(lines(&mut shop, 4), expected.concat());
+    // Who says that it is somebody else may do no more than that one.
+    all.send(b"CONNECT {\"verbose\":false,\"auth_token\":\"shop\"}\r\nPUB other.a 0\r\n\r\n");
+    let told = sync(&mut all);
+    assert!(told.len() == 1 && told[0].contains("the client shop may not"), "{told:?}");
 }

@@ -73,7 +73,9 @@ pub(super) struct Receivers {
 const KNOWN: usize = 1024;
 
 pub(in super::super) struct Hub {
-    pub(super) settings: Arc<Settings>,
+    settings: Arc<Settings>,
+    /// The same for clients that are to speak TLS.
+    secure: Arc<Settings>,
     index: Index<Address>,
     /// What was found in the index since it last changed.
     known: HashMap<Box<[u8]>, Rc<Receivers>>,
@@ -113,7 +115,9 @@ impl Hub {
             max_pings_out: 1,
             ..Settings::default()
         };
+        let info = Info { tls_required: true, ..settings.info.clone() };
         Self {
+            secure: Arc::new(Settings { info, ..settings.clone() }),
             settings: Arc::new(settings),
             index: Index::default(),
             known: HashMap::new(),
@@ -126,6 +130,11 @@ impl Hub {
             queues: Vec::new(),
             changes: 0,
         }
+    }
+
+    /// What a client is told at the beginning.
+    pub(super) fn settings(&self, secure: bool) -> Arc<Settings> {
+        Arc::clone(if secure { &self.secure } else { &self.settings })
     }
 
     /// The time as the codec counts it.

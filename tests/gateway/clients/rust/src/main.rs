@@ -1,4 +1,4 @@
-//! What a stock client does, from its side: `nats-client URL TOKEN`. Says `ok <what>` of each thing that works.
+//! What a stock client does, from its side: `nats-client URL TOKEN [CA]`. Says `ok <what>` of each thing that works.
 
 use std::time::Duration;
 
@@ -15,11 +15,19 @@ const TIME: Duration = Duration::from_secs(30);
 struct Place {
     url: String,
     token: String,
+    ca: Option<String>,
 }
 
 impl Place {
     fn options(&self) -> ConnectOptions {
-        ConnectOptions::with_token(self.token.clone()).request_timeout(Some(TIME))
+        self.secured(ConnectOptions::with_token(self.token.clone())).request_timeout(Some(TIME))
+    }
+
+    fn secured(&self, options: ConnectOptions) -> ConnectOptions {
+        match &self.ca {
+            Some(ca) => options.add_root_certificates(ca.into()).require_tls(true),
+            None => options,
+        }
     }
 
     async fn open(&self) -> Client {
@@ -179,7 +187,7 @@ async fn maximum_payload(nc: &Client) {
 
 async fn bad_auth(place: &Place) {
     for options in [ConnectOptions::with_token("wrong".into()), ConnectOptions::new()] {
-        let error = options.connect(&place.url).await.err().expect("not let in");
+        let error = place.secured(options).connect(&place.url).await.err().expect("not let in");
         assert_eq!(error.kind(), ConnectErrorKind::AuthorizationViolation, "{error}");
     }
 }
@@ -225,8 +233,8 @@ async fn reconnect(place: &Place) {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
-    let place =
-        Place { url: arguments.next().expect("URL"), token: arguments.next().expect("TOKEN") };
+    let (url, token) = (arguments.next().expect("URL"), arguments.next().expect("TOKEN"));
+    let place = Place { url, token, ca: arguments.next() };
     let nc = &place.open().await;
     let ok = |scene: &str| println!("ok {scene}");
     publish_and_subscribe(nc).await;
