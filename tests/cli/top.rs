@@ -26,14 +26,21 @@ impl<'s> Screen<'s> {
         let mut tmux = Command::new("tmux");
         // The socket lies beside the queues, under a name that is none of a queue.
         tmux.args(["-f", "/dev/null", "-S", &self.shell.path(".tmux")]).args(args);
-        tmux.env("SLIPRING_DIR", self.shell.dir()).env("PS1", "$ ").env_remove("NO_COLOR");
+        tmux.env("SLIPRING_DIR", self.shell.dir()).env_remove("NO_COLOR");
         let output = tmux.env("LC_ALL", "C.UTF-8").env_remove("TMUX").output().unwrap();
         assert!(output.status.success(), "{args:?} {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Waits until the shell is ready: what is typed before stands where its answers should begin.
+    fn prompt(&self) {
+        let last = |text: &str| text.trim_end().lines().next_back().map(str::to_owned);
+        self.until("the shell", |text| matches!(last(text).as_deref(), Some("$" | "#")));
+    }
+
     /// Starts `top` and waits for its first screen.
     fn top(&self) {
+        self.prompt();
         let line = format!("{} top --interval 100ms", env!("CARGO_BIN_EXE_slipring"));
         self.keys(&[&line, "Enter"]);
         self.until("the first screen", |text| text.contains("QUEUE ") && text.contains("q quit"));
@@ -68,7 +75,7 @@ impl<'s> Screen<'s> {
 
     /// The shell is there again, and the terminal as it was.
     fn is_given_back(&self, code: &str) {
-        self.until("the shell", |text| !text.contains("q quit"));
+        self.prompt();
         // Sane again: what is typed is seen, and a line ends with Enter.
         self.keys(&[
             "echo code $?; stty -a | tr ' ;' '\\n\\n' | grep -cx -e echo -e icanon",
