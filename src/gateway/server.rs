@@ -26,6 +26,7 @@ pub mod metrics;
 mod nats;
 mod page;
 mod polling;
+mod pool;
 mod problem;
 mod pull;
 mod query;
@@ -67,6 +68,7 @@ use leases::Leases;
 use listen::{Port, Protocol, Socket};
 use metrics::Counters;
 use nats::{Hub, NATS};
+use pool::Pool;
 use queues::Queues;
 use recovery::Recovery;
 use reload::Reloader;
@@ -107,6 +109,7 @@ pub struct Server {
     /// Feeds, likewise.
     fed: Vec<usize>,
     buffer: Vec<u8>,
+    pool: Pool,
     world: World,
     poll: Poll,
     /// Last: who stands by finds all else free.
@@ -164,6 +167,7 @@ impl Server {
             again: Vec::new(),
             fed: Vec::new(),
             buffer: vec![0; BUFFER],
+            pool: Pool::default(),
             world,
             poll,
             _turn: None,
@@ -405,7 +409,7 @@ impl Server {
         }
         self.serial += 1;
         let id = Id { index: entry.key(), serial: self.serial };
-        let mut wire = Wire::new(socket, config);
+        let mut wire = Wire::new(socket, config, &self.pool);
         let identity = self.world.identity.as_ref().filter(|_| secure);
         let face = (protocol.greet)(&mut wire, identity, &self.world);
         entry.insert(Connection::new(id, address, wire, face));

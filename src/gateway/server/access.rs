@@ -127,11 +127,15 @@ impl Grant {
         self.allow(&self.0.subscribe, "receive from", queue)
     }
 
+    /// Whether it may receive from all queues.
+    pub(super) fn receives_all(&self) -> bool {
+        self.0.subscribe.iter().any(|pattern| pattern == "*")
+    }
+
     /// Whether it may see the figures, which are of all queues.
     pub(super) fn see_all(&self) -> Result<(), Problem> {
-        let all = self.0.subscribe.iter().any(|pattern| pattern == "*");
         let refused = "only who may receive from all queues (*) may see this";
-        if all { Ok(()) } else { Err(Problem::new(403, refused)) }
+        if self.receives_all() { Ok(()) } else { Err(Problem::new(403, refused)) }
     }
 
     fn allow(&self, patterns: &[String], what: &str, queue: &str) -> Result<(), Problem> {

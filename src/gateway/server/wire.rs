@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::listen::Socket;
 use super::meter::Meter;
+use super::pool::Pool;
 use super::tls::{Identity, Tls};
 use crate::gateway::config::Config;
 
@@ -39,6 +40,7 @@ pub(super) struct Wire {
     /// Bytes of the parts.
     queued: usize,
     out: Vec<u8>,
+    pool: Pool,
     /// Bytes that have been sent of the first of all that.
     sent: usize,
     limit: usize,
@@ -52,13 +54,14 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(socket: Socket, config: &Config) -> Self {
+    pub(super) fn new(socket: Socket, config: &Config, pool: &Pool) -> Self {
         Self {
             socket,
             tls: None,
             parts: VecDeque::new(),
             queued: 0,
             out: Vec::new(),
+            pool: pool.clone(),
             sent: 0,
             limit: config.out_queue,
             progress: Instant::now(),
@@ -109,6 +112,9 @@ impl Wire {
 
     /// Where what is to be sent is appended.
     pub(super) fn out(&mut self) -> &mut Vec<u8> {
+        if self.out.capacity() == 0 {
+            self.out = self.pool.take();
+        }
         &mut self.out
     }
 
@@ -118,8 +124,8 @@ impl Wire {
         if range.len() <= bytes.len() / 2 {
             return self.out().extend_from_slice(&bytes[range]);
         }
-        let own = std::mem::take(self.out());
-        if !own.is_empty() {
+        if !self.out.is_empty() {
+            let own = std::mem::take(&mut self.out);
             self.queued += own.len();
             self.parts.push_back(Part::Own(own));
         }
@@ -161,6 +167,9 @@ impl Wire {
             self.progress = Instant::now();
         }
         self.waited = waits;
+        if self.out.is_empty() {
+            self.pool.give(std::mem::take(&mut self.out));
+        }
         if self.broken { Err(ErrorKind::BrokenPipe.into()) } else { Ok(()) }
     }
 
@@ -218,12 +227,13 @@ impl Wire {
             }
             self.sent -= length;
             self.queued -= length;
-            self.parts.pop_front();
+            if let Some(Part::Own(bytes)) = self.parts.pop_front() {
+                self.pool.give(bytes);
+            }
         }
         if self.sent >= self.out.len() {
             let more = self.sent - self.out.len();
-            // The memory is not kept: most clients are idle.
-            self.out = Vec::new();
+            self.pool.give(std::mem::take(&mut self.out));
             self.sent = 0;
             return more;
         }

@@ -1,7 +1,8 @@
-//! The gateway is killed again and again under load: every durable subscriber gets every event, in order. `SLIPRING_KILLS` sets how often (default 40).
+//! The gateway is killed again and again under load, and so are members of groups, with what they have not confirmed: every durable subscriber gets every event,
+//! in order. `SLIPRING_KILLS` sets how often the gateway is (default 40).
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,9 @@ use super::{Gateway, LIMIT};
 /// Half of them are members of a group of their own, the others keep their position.
 const CLIENTS: usize = 20;
 
+/// A member of a group dies with every so manieth message that it gets.
+const LAST: usize = 97;
+
 /// Events between one kill and the next.
 const EVENTS: u64 = 200;
 
@@ -19,6 +23,9 @@ const EVENTS: u64 = 200;
 struct Subscriber<'t> {
     number: usize,
     next: &'t AtomicU64,
+    /// As many it has confirmed, and got since it began.
+    confirmed: u64,
+    got: usize,
     /// What the last message's position was, if this one keeps it.
     place: String,
     address: SocketAddr,
@@ -50,7 +57,10 @@ impl Subscriber<'_> {
                 other => other?,
             };
             match line.split(' ').next() {
-                Some("PING") => stream.write_all(b"PONG\r\n")?,
+                Some("PING") => {
+                    stream.write_all(b"PONG\r\n")?;
+                    self.confirmed = self.next.load(Ordering::Relaxed);
+                }
                 Some("MSG" | "HMSG") => {
                     let number = self.message(&line, &mut input)?;
                     let next = self.next.load(Ordering::Relaxed);
@@ -64,11 +74,24 @@ impl Subscriber<'_> {
                     );
                     before = Some(number);
                     self.next.store(next.max(number + 1), Ordering::Relaxed);
+                    if self.dies() {
+                        return forget(&stream, &mut input);
+                    }
                 }
                 Some("-ERR") => panic!("subscriber {}: {line}", self.number),
                 _ => {}
             }
         }
+    }
+
+    /// With it goes what it has not confirmed.
+    fn dies(&mut self) -> bool {
+        self.got += 1;
+        let dies = !self.keeps_its_place() && self.got.is_multiple_of(LAST);
+        if dies {
+            self.next.store(self.confirmed, Ordering::Relaxed);
+        }
+        dies
     }
 
     /// The rest of a message; the number that it carries.
@@ -90,6 +113,19 @@ impl Subscriber<'_> {
             self.place = rest.split_once("\r\n").unwrap().0.into();
         }
         Ok(text.trim_end().rsplit("\r\n").next().unwrap().parse().unwrap())
+    }
+}
+
+/// Hangs up, and reads on without a look until the gateway has noticed.
+fn forget(stream: &TcpStream, input: &mut impl BufRead) -> std::io::Result<()> {
+    stream.shutdown(Shutdown::Write)?;
+    let mut rest = [0; 4096];
+    loop {
+        match input.read(&mut rest) {
+            Ok(0) => return Ok(()),
+            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return Err(error),
+            _ => {}
+        }
     }
 }
 
@@ -122,7 +158,8 @@ fn durable_subscribers_get_every_event() {
     std::thread::scope(|scope| {
         for (number, next) in seen.iter().enumerate() {
             let end = &end;
-            let mut subscriber = Subscriber { number, next, place: "earliest".into(), address };
+            let (confirmed, got, place) = (0, 0, "earliest".into());
+            let mut subscriber = Subscriber { number, next, confirmed, got, place, address };
             scope.spawn(move || {
                 let (mut before, mut since) = (0, Instant::now());
                 while next.load(Ordering::Relaxed) < end.load(Ordering::Relaxed) {

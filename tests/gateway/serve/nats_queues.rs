@@ -1,10 +1,11 @@
 //! Queues behind the subjects of NATS.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use slipring::Queue;
 use slipring::gateway::nats::Stored;
 
+use super::LIMIT;
 use super::common;
 use super::nats::{Nats, lines, sync};
 
@@ -120,9 +121,10 @@ fn a_queue_group_is_a_group_of_the_queue() {
     }
     assert_eq!(sync(&mut client), [""; 0]);
     let [first, second] = &mut workers;
-    let mut jobs = Vec::new();
+    let (mut jobs, begun) = (Vec::new(), Instant::now());
     // They get as many as they may hold each, then more as they confirm.
     while jobs.len() < 100 {
+        assert!(begun.elapsed() < LIMIT, "some are missing: {jobs:?}");
         for worker in [&mut *first, &mut *second] {
             worker.send(b"PONG\r\n");
             let lines = sync(worker);
@@ -150,6 +152,7 @@ fn a_queue_group_is_a_group_of_the_queue() {
         stats.groups.iter().find(|group| group.name == name).map(|group| group.lag)
     };
     while lag("workers") != Some(0) {
+        assert!(begun.elapsed() < LIMIT, "they are not settled");
         for worker in &mut workers {
             worker.send(b"PONG\r\n");
             sync(worker);

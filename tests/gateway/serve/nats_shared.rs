@@ -79,6 +79,11 @@ fn a_second_subscription_begins_with_the_next_message() {
     let mut got = lines(&mut client, 6);
     got.sort_unstable();
     assert_eq!(got, ["2", "3", "3", "MSG q.a 1 1", "MSG q.a 1 1", "MSG q.a 2 1"]);
+    // Also if it takes the place of the first, and somebody else is sent all of them.
+    let mut other = nats.subscribed("SUB q.a 3\r\n");
+    client.send(b"PUB q.a 1\r\n4\r\nSUB q.a 3\r\nUNSUB 1\r\nUNSUB 2\r\nPUB q.a 1\r\n5\r\n");
+    assert_eq!(lines(&mut other, 4), ["MSG q.a 3 1", "4", "MSG q.a 3 1", "5"]);
+    assert_eq!(lines(&mut client, 2), ["MSG q.a 3 1", "5"]);
 }
 
 /// Who publishes to a subject is not asked again, and who gets it is not looked up again, but for what has changed.
@@ -98,6 +103,21 @@ fn what_is_remembered_is_not_older_than_what_it_is_for() {
     sender.send(b"PUB later.a 1\r\n3\r\n");
     assert_eq!(lines(&mut here, 4), ["MSG later.a 1 1", "2", "MSG later.a 1 1", "3"]);
     assert_eq!(sync(&mut other), [""; 0]);
+    // Without anybody a request is answered so.
+    here.send(b"UNSUB 1\r\n");
+    sync(&mut here);
+    sender.send(b"SUB _INBOX.x 9\r\nPUB later.a _INBOX.x 0\r\n\r\n");
+    assert_eq!(lines(&mut sender, 4)[0], "HMSG _INBOX.x 9 16 16");
+    here.send(b"SUB later.> 1\r\n");
+    sync(&mut here);
+    sender.send(b"PUB later.a _INBOX.x 0\r\n\r\n");
+    assert_eq!(lines(&mut here, 2)[0], "MSG later.a 1 _INBOX.x 0");
+    here.send(b"UNSUB 1\r\n");
+    sync(&mut here);
+    sender.send(b"PUB later.a _INBOX.x 0\r\n\r\n");
+    assert_eq!(lines(&mut sender, 4)[0], "HMSG _INBOX.x 9 16 16");
+    here.send(b"SUB later.> 1\r\n");
+    sync(&mut here);
     // A queue has the name now.
     let queue = common::queue(&nats.place.dir, "later", 1 << 20);
     sender.send(b"PUB later.a 1\r\n4\r\n");
