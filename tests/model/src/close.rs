@@ -30,7 +30,10 @@ impl Turn<'_> {
                 self.s.mode = Mode::Closed;
                 self.go(if end == NONE { Pc::CloseTail } else { Pc::CloseEnd { end } });
             }
-            Pc::CloseTail => self.go(Pc::CloseLook { at: self.s.tail }),
+            Pc::CloseTail => {
+                let at = self.s.tail.max(self.s.gate);
+                self.go(Pc::CloseLook { at });
+            }
             Pc::CloseLook { at } => self.look_for_end(at),
             Pc::CloseEnd { end } => {
                 self.s.end = end;

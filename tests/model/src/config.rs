@@ -35,6 +35,8 @@ pub struct Config {
     pub close: bool,
     /// Whether producers leave when they have sent everything.
     pub leave: bool,
+    /// Whether tail lags for ever: no claim moves it, and who claims among others goes on from his own last claim, the gate, or tail.
+    pub lag: bool,
     /// The planted mistake.
     pub bug: Option<Bug>,
     /// Count states that differ in the numbering of equal actors once.
@@ -58,6 +60,7 @@ impl Config {
             comebacks: 0,
             close: false,
             leave: true,
+            lag: false,
             bug: None,
             symmetry: true,
         }

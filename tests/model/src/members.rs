@@ -110,7 +110,8 @@ impl Turn<'_> {
             Pc::SwitchRead { former, close } => {
                 let announced = self.s.row(former).announced;
                 // Nothing announced yet: tail is where it begins.
-                let at = if announced == NONE { self.s.tail } else { announced.max(self.s.tail) };
+                let known = self.s.tail.max(self.s.gate);
+                let at = if announced == NONE { known } else { announced.max(known) };
                 self.go(Pc::SwitchWalk { former, at, close });
             }
             Pc::SwitchWalk { former, at, close } => {

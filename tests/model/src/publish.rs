@@ -122,7 +122,10 @@ impl Turn<'_> {
                 let word = if self.s.mode == Mode::Sole(self.me) { self.s.epoch } else { 0 };
                 self.go(Pc::ReadTail { word });
             }
-            Pc::ReadTail { word: 0 } => self.go(Pc::ReadStamp { start: self.s.tail }),
+            Pc::ReadTail { word: 0 } => {
+                let start = self.where_to_look();
+                self.go(Pc::ReadStamp { start });
+            }
             Pc::ReadTail { word } => {
                 // Alone again, and where is not known. Nobody else claims until the mode says otherwise, which the look
                 // after the announcement sees; so the walk is one step.
@@ -131,7 +134,10 @@ impl Turn<'_> {
                 let start = frontier(self.cfg, self.s, hint.max(self.s.tail).max(self.s.gate));
                 self.room(Plan { word, start, old: Stamp::default() });
             }
-            Pc::AwaitTail { .. } => self.go(Pc::ReadStamp { start: self.s.tail }),
+            Pc::AwaitTail { .. } => {
+                let start = self.where_to_look();
+                self.go(Pc::ReadStamp { start });
+            }
             Pc::ReadStamp { start } => self.read_stamp(start),
             Pc::ReadExtent { start } => {
                 // No second look at the stamp: while tail stands at `start` nobody claims a lap further on, and if
@@ -151,6 +157,13 @@ impl Turn<'_> {
             Pc::Recheck { start, stamp, end } => {
                 let same = self.s.stamps[self.cfg.index(start)] == stamp;
                 self.go(if same { Pc::MoveTail { start, end } } else { Pc::ReadStamp { start } });
+            }
+            Pc::MoveTail { start, end } if self.cfg.lag => {
+                // What lies below the gate may have been overwritten while it was read.
+                if self.s.gate <= start {
+                    self.actor().next = end;
+                }
+                self.go(Pc::ReadMode);
             }
             Pc::MoveTail { start, end } => {
                 if self.s.tail == start {
@@ -172,7 +185,9 @@ impl Turn<'_> {
             }
             Pc::Cas(plan) => self.cas(plan),
             Pc::Bump { start } => {
-                if self.s.tail == start {
+                if self.cfg.lag {
+                    self.actor().next = self.span(start).end;
+                } else if self.s.tail == start {
                     self.s.tail = self.span(start).end;
                 }
                 self.go(Pc::Publish { start, done: 0 });
@@ -191,6 +206,15 @@ impl Turn<'_> {
         }
     }
 
+    /// Where one among others looks for the frontier.
+    fn where_to_look(&mut self) -> Pos {
+        if !self.cfg.lag {
+            return self.s.tail;
+        }
+        let next = self.actor().next;
+        next.max(self.s.tail).max(self.s.gate)
+    }
+
     fn read_stamp(&mut self, start: Pos) {
         let stamp = self.s.stamps[self.cfg.index(start)];
         let lap = self.cfg.lap(start);
@@ -200,7 +224,8 @@ impl Turn<'_> {
             self.room(Plan { word: 0, start, old });
         } else if later {
             // Tail moved on long ago; until it shows, another look sees the same.
-            self.go(if self.s.tail == start { Pc::AwaitTail { start } } else { Pc::ReadMode });
+            let waits = self.s.tail == start && !self.cfg.lag;
+            self.go(if waits { Pc::AwaitTail { start } } else { Pc::ReadMode });
         } else if self.cfg.uniform() {
             self.go(Pc::MoveTail { start, end: start + 1 });
         } else if stamp.stage() == Stage::Claimed {

@@ -30,6 +30,8 @@ pub fn rooms() -> Vec<Config> {
             ..Config::new("alone, together, alone")
         },
         lengths("lengths, batches, padding", &[2, 2], 2),
+        Config { lag: true, ..lengths("the same, tail lags", &[2, 2], 1) },
+        Config { lag: true, ..close("close, tail lags", 1) },
         consumers("2 consumers, retries", 1, 2),
         Config { quits: 1, ..consumers("2 consumers hold two", 2, 1) },
         padding("padding under a reader", 2),
