@@ -203,6 +203,26 @@ fn what_a_client_did_not_confirm_goes_to_another() {
     assert_eq!(nats.place.metric("slipring_gateway_settled_total"), 2);
 }
 
+/// What was sent behind a PING is not confirmed by the PONG that answers it.
+#[test]
+fn a_pong_confirms_what_came_before_its_ping() {
+    let nats = Nats::new(&[]);
+    let mut member = nats.subscribed("SUB q.> workers 1\r\n");
+    let mut client = nats.client();
+    client.send(b"PUB q.a 1\r\nx\r\n");
+    let got: Vec<String> = (0..3).map(|_| member.line().unwrap()).collect();
+    assert_eq!(got, [&message("q.a", 1, "x")[..], &["PING".into()]].concat());
+    client.send(b"PUB q.b 1\r\ny\r\n");
+    let got: Vec<String> = (0..2).map(|_| member.line().unwrap()).collect();
+    assert_eq!(got, message("q.b", 1, "y"));
+    member.send(b"PONG\r\n");
+    // The next question shows that the answer was taken.
+    assert_eq!(member.line().unwrap(), "PING");
+    drop(member);
+    let mut other = nats.subscribing("SUB q.> workers 1\r\n");
+    assert_eq!(lines(&mut other, 2), message("q.b", 1, "y"));
+}
+
 #[test]
 fn a_subscription_ends_after_its_last_message() {
     let nats = Nats::new(&[]);
