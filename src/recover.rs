@@ -75,6 +75,8 @@ impl Ring<'_> {
             }
             Some(Role::Consumer { group }) => {
                 repaired.given_back = self.release_messages(row, group)?;
+                // It may lag behind what he has acked, and nobody else may be there to look.
+                self.help_floor(group);
                 self.free_row(row, &self.control.totals.received);
             }
             None => return Some(Repaired::default()),
