@@ -44,7 +44,10 @@ struct Loop {
 impl Loop {
     fn new(capacity: u64) -> Self {
         let place = Place::new();
-        let queue = place.queue("loop", capacity);
+        let options = Queue::options().capacity(capacity).topic(true);
+        let options = options.max_groups(80).max_members(80);
+        let queue = options.create(&place.path("loop")).expect("room in /dev/shm");
+        queue.prefault();
         let tx = queue.producer().expect("a producer");
         let mut one =
             Self { tx, rx: Vec::new(), _idle: Vec::new(), _others: Vec::new(), queue, place };

@@ -59,7 +59,7 @@ fn the_program_says_what_is_wrong_with_them() {
     std::fs::write(&file, "listen = '127.0.0.1:0'\nwindow = 'x'\n").unwrap();
     for (flags, code, part) in [
         (&["--config", &file][..], 2, "window"),
-        (&["--config", "/nowhere/to/be/found"], 1, "/nowhere"),
+        (&["--config", "/nowhere/to/be/found"], 3, "/nowhere"),
         (&["--set", "window"], 2, "NAME=VALUE"),
         (&["--listen", "nonsense"], 1, "nonsense"),
     ] {
