@@ -3,7 +3,7 @@
 
 use crate::common::{Place, measure};
 use criterion::{BenchmarkId, Criterion, Throughput};
-use slipring::{Consumer, Producer, Queue};
+use slipring::{Consumer, Producer, Queue, Start};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -58,8 +58,8 @@ impl Loop {
     }
 
     fn add_group(&mut self, number: usize) {
-        let rx = self.queue.consumer(&format!("group-{number}")).expect("a consumer");
-        self.rx.push(rx);
+        let group = self.queue.consumer_options().group(&format!("group-{number}"));
+        self.rx.push(group.start(Start::Latest).open().expect("a consumer"));
     }
 
     /// Lossy ones: others that do nothing would fill the ring.
