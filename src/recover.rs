@@ -75,8 +75,6 @@ impl Ring<'_> {
             }
             Some(Role::Consumer { group }) => {
                 repaired.given_back = self.release_messages(row, group)?;
-                // It may lag behind what he has acked, and nobody else may be there to look.
-                self.help_floor(group);
                 self.free_row(row, &self.control.totals.received);
             }
             None => return Some(Repaired::default()),
@@ -112,7 +110,7 @@ impl Ring<'_> {
             }
         }
         if solitary {
-            let frontier = self.frontier(0)?;
+            let frontier = self.frontier()?;
             self.control.tail.fetch_max(frontier, order!("tail.release", AcqRel));
             self.set_mode(self.mode().next(Claiming::Vacant));
         }
@@ -126,7 +124,7 @@ impl Ring<'_> {
             (self.heavy_fence)();
         }
         let frontier = if recheck!("switch.look") {
-            self.frontier(0)?
+            self.frontier()?
         } else {
             self.control.tail.load(Relaxed)
         };
@@ -188,7 +186,7 @@ impl Ring<'_> {
             if recheck!("close.heavy") {
                 (self.heavy_fence)();
             }
-            end.store(self.frontier(0)?, order!("end.store", Release));
+            end.store(self.frontier()?, order!("end.store", Release));
         }
         Some(())
     }

@@ -57,15 +57,10 @@ impl Slot {
         }
     }
 
-    /// From where to where acking the message reaches, and where it lies itself.
+    /// From where to where acking the message reaches.
     #[inline(always)]
-    pub(super) fn range(&self) -> (u64, u64, u64) {
-        (self.from.get(), self.first.get(), self.end.get())
-    }
-
-    #[inline(always)]
-    pub(super) fn deliveries(&self) -> u64 {
-        self.count.get()
+    pub(super) fn range(&self) -> (u64, u64) {
+        (self.from.get(), self.end.get())
     }
 
     /// What the message says of itself, and where its bytes are.

@@ -2,20 +2,18 @@
 
 use super::{Claim, Refused, Ring};
 use crate::layout::{Age, Claiming, IDLE, MemberHot, stamp};
-use crate::sync::{Relaxed, light_fence, order, recheck};
+use crate::sync::{light_fence, order, recheck};
 
 /// One producer's side: what it may keep in private memory.
 pub(crate) struct Publisher {
     row: usize,
-    /// Where this producer's last claim ended: while it is sole the next one starts there.
+    /// Where the next claim starts, while sole.
     tail: u64,
     /// How far this producer may write, in this lap, without looking at the gate. Never beyond the lap's end, so that a claim up to it is in
     /// one piece.
     limit: u64,
     /// The mode word under which this producer is sole, or `NOT_SOLE`.
     sole: u64,
-    /// The mode word under which it was last seen to be one among several, or `NOT_SOLE`.
-    among: u64,
     marks: Marks,
 }
 
@@ -40,8 +38,7 @@ impl Marks {
         if let Some(mark) = self.0.get_mut((claim.start / ring.stride() % count) as usize) {
             *mark = claim.start;
         }
-        let lead = ring.lead(claim.end.wrapping_sub(claim.start));
-        claim.end.max(claim.start.wrapping_add(lead))
+        claim.end.max(claim.start.wrapping_add(ring.stride()))
     }
 
     /// The first from a position on, unless that is far.
@@ -57,7 +54,7 @@ impl Marks {
 
 impl Publisher {
     pub(crate) fn new(row: usize) -> Self {
-        Self { row, tail: 0, limit: 0, sole: NOT_SOLE, among: NOT_SOLE, marks: Marks::default() }
+        Self { row, tail: 0, limit: 0, sole: NOT_SOLE, marks: Marks::default() }
     }
 
     /// A sole producer's usual case: there is room, in one piece. Returns the claim's start. `None` says nothing but that `claim` must look
@@ -73,14 +70,8 @@ impl Publisher {
 
     /// Claims contiguous blocks. What is claimed must be published or padded: others wait for it.
     pub(crate) fn claim(&mut self, ring: &Ring, blocks: u64) -> Result<Claim, Refused> {
-        if self.sole == NOT_SOLE {
-            return match self.claim_among(ring, blocks) {
-                Some(start) => Ok(Claim { start, first: start, end: start.wrapping_add(blocks) }),
-                None => self.claim_slowly(ring, blocks),
-            };
-        }
         let claim = ring.place(self.tail, blocks);
-        if claim.end > self.limit {
+        if self.sole == NOT_SOLE || claim.end > self.limit {
             return self.claim_slowly(ring, blocks);
         }
         if self.announce_and_look(ring, self.hot(ring)?, &claim) {
@@ -88,49 +79,6 @@ impl Publisher {
         } else {
             self.claim_announced(ring, claim)
         }
-    }
-
-    /// The usual case of one among several: there is room, in one piece, and nobody has claimed what comes next. Returns the claim's start. `None`
-    /// says nothing but that `claim` must look closer.
-    ///
-    /// Nobody else has claimed behind this producer's own last claim if the stamp there is an older one, however far behind the tail is.
-    #[inline(always)]
-    pub(crate) fn claim_among(&mut self, ring: &Ring, blocks: u64) -> Option<u64> {
-        let start = self.tail.max(ring.control.tail.load(order!("tail.load", Acquire)));
-        let claim = Claim { start, first: start, end: start.wrapping_add(blocks) };
-        if self.among == NOT_SOLE || claim.end > self.limit {
-            return None;
-        }
-        let stamp = &ring.entry(start).stamp;
-        let lap = ring.lap(start);
-        let seen = stamp.load(order!("claim.stamp", Acquire));
-        if stamp::age(seen, lap) != Age::Older {
-            return None;
-        }
-        announce(self.hot(ring).ok()?, &claim);
-        let mine = stamp::word(lap, self.row, stamp::CLAIMED);
-        stamp.compare_exchange(seen, mine, order!("take.claim", AcqRel), Relaxed).ok()?;
-        if recheck!("close.fence") {
-            ring.light_fence();
-        }
-        if recheck!("close.look") && ring.mode().0 != self.among {
-            return self.claimed_in_another_mode(ring, claim);
-        }
-        ring.move_tail(claim.end);
-        self.tail = claim.end;
-        Some(start)
-    }
-
-    /// Closed meanwhile, or alone from now on.
-    #[cold]
-    fn claimed_in_another_mode(&mut self, ring: &Ring, claim: Claim) -> Option<u64> {
-        self.among = NOT_SOLE;
-        if ring.mode().is_closed() {
-            ring.pad(claim.start, claim.end.wrapping_sub(claim.start));
-            return None;
-        }
-        self.tail = claim.end;
-        Some(claim.start)
     }
 
     /// Step 1 and 2 of a sole claim. False: not sole any more, and the claim stands announced.
@@ -175,7 +123,7 @@ impl Publisher {
             }
             if mode.claiming() == Claiming::Sole(self.row) {
                 if self.sole != mode.0 {
-                    self.tail = ring.frontier(0).ok_or(Refused::Damaged)?;
+                    self.tail = ring.frontier().ok_or(Refused::Damaged)?;
                     // It may be of a later lap than the new tail.
                     self.limit = 0;
                     self.sole = mode.0;
@@ -193,9 +141,15 @@ impl Publisher {
                 continue;
             }
             self.sole = NOT_SOLE;
-            self.among = mode.0;
-            self.tail = ring.frontier(self.tail).ok_or(Refused::Damaged)?;
-            let claim = ring.place(self.tail, blocks);
+            let tail = ring.control.tail.load(order!("tail.load", Acquire));
+            let word = ring.entry(tail).stamp.load(order!("claim.stamp", Acquire));
+            if stamp::age(word, ring.lap(tail)) != Age::Older {
+                if !ring.help_tail(tail) {
+                    return Err(Refused::Damaged);
+                }
+                continue;
+            }
+            let claim = ring.place(tail, blocks);
             self.make_room(ring, &claim)?;
             announce(self.hot(ring)?, &claim);
             if self.take(ring, &claim)? {
@@ -210,7 +164,7 @@ impl Publisher {
         let start = if self.sole != NOT_SOLE {
             self.tail
         } else {
-            ring.control.tail.load(order!("tail.load", Acquire)).max(self.tail)
+            ring.control.tail.load(order!("tail.load", Acquire))
         };
         let size = ring.geometry.ring();
         ring.place(start, blocks)
@@ -258,7 +212,7 @@ impl Publisher {
             ring.pad(claim.start, claim.end.wrapping_sub(claim.start));
             return Err(Refused::Closed);
         }
-        ring.move_tail(claim.end);
+        ring.move_tail(claim.start, claim.end);
         self.tail = claim.end;
         Ok(true)
     }

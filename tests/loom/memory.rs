@@ -192,9 +192,7 @@ impl Receiver {
     pub fn take(&self, memory: &Memory) -> Option<Held> {
         let ring = memory.ring();
         let hot = &memory.members[self.row].hot;
-        let group = &memory.groups[self.group];
-        let fast = self.reader.take_fast(&ring, group, hot, PASS, 0);
-        let fast = fast.or_else(|| self.reader.take_among(&ring, group, PASS, 0));
+        let fast = self.reader.take_fast(&ring, &memory.groups[self.group], hot, PASS, 0);
         let taken = match fast {
             Some(taken) => taken,
             None => match self.reader.take(&ring, |position, _| self.wants(&ring, position)) {
@@ -234,24 +232,18 @@ impl Receiver {
         first
     }
 
-    /// Acks, as `Consumer::ack` does. True if the floor has moved.
-    pub fn ack(&self, memory: &Memory, held: &Held) -> bool {
+    /// Acks, as `Consumer::ack` does. True if it is in shared memory.
+    pub fn ack(&self, memory: &Memory, held: &Held) {
         let ring = memory.ring();
         let (group, taken) = (&memory.groups[self.group], &held.taken);
         if taken.from == taken.first && self.reader.ack_oldest(group, taken.from, taken.end, PASS) {
-            return true;
+            return;
         }
-        let range = (taken.from, taken.first, taken.end);
-        if let Some(moved) = self.reader.ack_among(&ring, range, taken.count, PASS) {
-            return moved;
-        }
-        let mut settled = self.reader.ack(&ring, &held.taken);
-        if settled == Settled::NeedsExplicit {
+        if self.reader.ack(&ring, &held.taken) == Settled::NeedsExplicit {
             self.explicit(memory);
-            settled = self.reader.ack(&ring, &held.taken);
+            let settled = self.reader.ack(&ring, &held.taken);
             assert_ne!(settled, Settled::NeedsExplicit);
         }
-        settled == Settled::Done { moved: true }
     }
 
     /// Gives a message back, as `Consumer` does.

@@ -113,9 +113,7 @@ fn second_member_while_held() {
                 let (a, b) = (one.take(&m), one.take(&m));
                 // In the wrong order: this makes the group explicit by itself, if it was not.
                 let got: Vec<u64> = b.iter().chain(&a).map(|held| held.value).collect();
-                for held in b.iter().chain(&a) {
-                    one.ack(&m, held);
-                }
+                b.iter().chain(&a).for_each(|held| one.ack(&m, held));
                 got
             },
             move || {
