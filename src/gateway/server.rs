@@ -196,6 +196,12 @@ impl Server {
         self.nats
     }
 
+    /// What was done since it began: connections taken, messages published by clients and sent to them.
+    pub fn served(&self) -> [u64; 3] {
+        let counters = &self.world.counters;
+        [counters.accepted, counters.published, counters.delivered]
+    }
+
     /// Serves until a signal, and then until what has begun is finished. A second signal ends it at once, as [`ErrorKind::Interrupted`].
     pub fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);

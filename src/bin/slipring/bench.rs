@@ -112,11 +112,8 @@ fn measure(args: &Bench) -> Result<Report, Failure> {
     let repeats = if kind.rows().len() == 1 { 20 } else { 10 };
     let steps = kind.rows().len() as u32 * repeats;
     let bar = output::progress(Some(steps.into()), "{wide_bar} {pos}/{len} repeats {eta}");
-    let seen = bar.clone();
-    interrupt::last_words(move || {
-        seen.finish_and_clear();
-        let done = seen.position();
-        output::say(format_args!("bench: interrupted after {done} of {steps} repeats"));
+    interrupt::last_words(&bar, move |done| {
+        format!("bench: interrupted after {done} of {steps} repeats")
     })?;
     let mut run = Run { args, cores: cores::allowed(), pinned: true, bar };
     let (mut rows, mut left_out) = (Vec::new(), 0);

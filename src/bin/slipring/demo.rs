@@ -63,11 +63,8 @@ pub fn run(args: Demo) -> Done {
         Some(lines.len() as u64),
         "{wide_bar} {human_pos}/{human_len} messages {msg}",
     );
-    let seen = bar.clone();
-    interrupt::last_words(move || {
-        seen.finish_and_clear();
-        let sent = output::counted(seen.position(), "message");
-        output::say(format_args!("demo: interrupted after {sent}"));
+    interrupt::last_words(&bar, |sent| {
+        format!("demo: interrupted after {}", output::counted(sent, "message"))
     })?;
     let story = play(&place, &queue, lines.len(), &bar)?;
     bar.finish_and_clear();

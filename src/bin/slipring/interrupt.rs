@@ -1,6 +1,8 @@
 //! SIGINT and SIGTERM: the first one asks a command to finish what it is at, the second one ends it at once.
 
 use crate::failure::{Done, Failure};
+use crate::output;
+use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
@@ -44,10 +46,13 @@ impl Interrupt {
     }
 }
 
-/// For a command that cannot stop where it waits: says something, and ends as the signal would have ended it.
-pub fn last_words(say: impl Fn() + Send + 'static) -> Done {
+/// For a command that cannot stop where it waits: clears its bar, says what `words` makes of the bar's position, and ends as the signal would
+/// have ended it.
+pub fn last_words(bar: &ProgressBar, words: impl Fn(u64) -> String + Send + 'static) -> Done {
+    let bar = bar.clone();
     on_signals(move |signal| {
-        say();
+        bar.finish_and_clear();
+        output::say(format_args!("{}", words(bar.position())));
         let _ = emulate_default_handler(signal);
     })
 }

@@ -89,5 +89,5 @@ fn waiting(
 
 /// Says that an observer was too slow.
 pub fn lagged(queue: &str, missed: u64) {
-    output::say(format_args!("{queue}: overrun; positions overwritten unseen: {missed}"));
+    output::say(format_args!("{queue}: {}", RecvError::Lagged { missed }));
 }

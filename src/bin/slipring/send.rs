@@ -60,14 +60,10 @@ pub fn run(args: Send) -> Done {
         sent: Arc::default(),
     };
     let bar = if args.lines { bar()? } else { ProgressBar::hidden() };
-    let (sent, name, shown) = (Arc::clone(&sender.sent), args.name.clone(), bar.clone());
-    interrupt::last_words(move || {
-        shown.finish_and_clear();
+    let (sent, name) = (Arc::clone(&sender.sent), args.name.clone());
+    interrupt::last_words(&bar, move |_| {
         let sent = sent.lock().map_or(0, |sent| *sent);
-        output::say(format_args!(
-            "{name}: interrupted; at least {} sent",
-            output::counted(sent, "message")
-        ));
+        format!("{name}: interrupted; at least {} sent", output::counted(sent, "message"))
     })?;
     if args.lines {
         let count = args.count.unwrap_or(u64::MAX);

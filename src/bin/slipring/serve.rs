@@ -58,7 +58,14 @@ pub fn run(args: Serve) -> Done {
         output::note(format_args!("listening on {url}"));
     }
     server.reload_from(move || settings(&args).map_err(Failure::into_text));
-    server.run().map_err(|error| Failure::new(FAILURE, error))
+    server.run().map_err(|error| Failure::new(FAILURE, error))?;
+    let [taken, published, delivered] = server.served();
+    output::say(format_args!(
+        "serve: interrupted after {}; {} published, {delivered} delivered",
+        output::counted(taken, "connection"),
+        output::counted(published, "message"),
+    ));
+    Ok(())
 }
 
 fn settings(args: &Serve) -> Result<Config, Failure> {

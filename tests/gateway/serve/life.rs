@@ -37,6 +37,9 @@ fn a_signal_lets_clients_finish() {
     // Clients close when they are told to.
     drop((waiting, idle, events, body));
     assert_eq!(place.gateway.wait().code(), Some(0));
+    // Two asked on connections of their own.
+    let last = "serve: interrupted after 6 connections; 2 messages published, 1 delivered";
+    assert_eq!(place.gateway.says(), format!("slipring: {last}\n"));
     let queue = place.queue();
     assert_eq!(queue.stats().members.len(), 0);
     let consumer = queue.consumer("held").unwrap();
