@@ -70,11 +70,14 @@ pub(crate) struct Reader {
     /// `pass`, if this member is sole, with no filter, nothing acked early or to be delivered again, nothing passed over; else `NO_PASS`.
     fast: Cell<u32>,
     pass: u32,
+    /// `pass`, if this member may take messages the usual way whenever it is not sole.
+    among: u32,
     plain: bool,
     usual: Usual,
 }
 
 /// A group's word for a message of a lap.
+#[inline(always)]
 fn taken_word(ring: &Ring, position: u64, count: u64, owner: usize, state: u64) -> u64 {
     claim::word(ring.lap(position), count, owner, state)
 }
@@ -105,6 +108,7 @@ impl Reader {
             again: RefCell::default(),
             fast: Cell::new(NO_PASS),
             pass,
+            among: if plain && kind == Kind::Named { pass } else { NO_PASS },
             plain,
             usual: Usual::new(),
         }
@@ -374,11 +378,17 @@ impl Reader {
     /// True if the floor moved.
     fn ack_shared(&self, ring: &Ring, taken: &Taken) -> bool {
         self.mark_acked(ring, taken.from, taken.first);
-        if let Some(word) = ring.claim_word(self.group, taken.first) {
-            let acked = taken_word(ring, taken.first, taken.count, self.row, claim::ACKED);
+        self.ack_word(ring, taken.first, taken.end, taken.count)
+    }
+
+    /// Acks one message. The floor may lag a little behind: whoever needs it helps it.
+    #[inline(always)]
+    fn ack_word(&self, ring: &Ring, first: u64, end: u64, count: u64) -> bool {
+        if let Some(word) = ring.claim_word(self.group, first) {
+            let acked = taken_word(ring, first, count, self.row, claim::ACKED);
             word.store(acked, order!("ack.shared", Release));
         }
-        ring.help_floor(self.group)
+        ring.is_floor_wanted(self.group, end) && ring.help_floor(self.group)
     }
 
     /// Gives a message back; it is delivered again, with its count kept. `undelivered`: the application never saw it.

@@ -183,7 +183,7 @@ impl Queue {
     pub fn bounds(&self) -> Range<u64> {
         let ring = self.shared.ring();
         let earliest = ring.control.gate.load(Acquire);
-        let latest = ring.frontier().unwrap_or_else(|| ring.control.tail.load(Relaxed));
+        let latest = ring.frontier(0).unwrap_or_else(|| ring.control.tail.load(Relaxed));
         earliest..latest.max(earliest)
     }
 

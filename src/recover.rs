@@ -75,6 +75,8 @@ impl Ring<'_> {
             }
             Some(Role::Consumer { group }) => {
                 repaired.given_back = self.release_messages(row, group)?;
+                // It may lag behind what he has acked, and nobody else may be there to look.
+                self.help_floor(group);
                 self.free_row(row, &self.control.totals.received);
             }
             None => return Some(Repaired::default()),
@@ -110,7 +112,7 @@ impl Ring<'_> {
             }
         }
         if solitary {
-            let frontier = self.frontier()?;
+            let frontier = self.frontier(0)?;
             self.control.tail.fetch_max(frontier, order!("tail.release", AcqRel));
             self.set_mode(self.mode().next(Claiming::Vacant));
         }
@@ -124,7 +126,7 @@ impl Ring<'_> {
             (self.heavy_fence)();
         }
         let frontier = if recheck!("switch.look") {
-            self.frontier()?
+            self.frontier(0)?
         } else {
             self.control.tail.load(Relaxed)
         };
@@ -186,7 +188,7 @@ impl Ring<'_> {
             if recheck!("close.heavy") {
                 (self.heavy_fence)();
             }
-            end.store(self.frontier()?, order!("end.store", Release));
+            end.store(self.frontier(0)?, order!("end.store", Release));
         }
         Some(())
     }

@@ -142,6 +142,7 @@ impl<'a> Ring<'a> {
         self.geometry.ring() + (1 << 16)
     }
 
+    #[inline(always)]
     pub(crate) fn mode(&self) -> Mode {
         Mode(self.control.doors.mode.load(order!("mode.load", Acquire)))
     }
@@ -264,10 +265,12 @@ impl<'a> Ring<'a> {
         Claim { start, first, end: first.wrapping_add(blocks) }
     }
 
-    /// The first position that nobody has claimed, found by walking from the best hint. `None` if the chain is damaged.
-    pub(crate) fn frontier(&self) -> Option<u64> {
+    /// The first position that nobody has claimed, found by walking from the best hint: `known` is a boundary, or zero. `None` if the chain is
+    /// damaged.
+    pub(crate) fn frontier(&self, known: u64) -> Option<u64> {
         let gate = || self.control.gate.load(order!("gate.load", Acquire));
-        let mut at = self.control.tail.load(order!("tail.load", Acquire)).max(gate());
+        let tail = self.control.tail.load(order!("tail.load", Acquire));
+        let mut at = known.max(tail).max(gate());
         if let Claiming::Sole(row) | Claiming::Switching(row) = self.mode().claiming() {
             at = at.max(self.announced_claim(row).unwrap_or(at));
         }
@@ -299,22 +302,20 @@ impl<'a> Ring<'a> {
         plausible.then_some(announced)
     }
 
-    /// Moves tail over a finished or known claim. False if the chain is damaged there.
-    fn help_tail(&self, tail: u64) -> bool {
-        match self.span(tail) {
-            Span::Message { blocks, .. } | Span::Pad { blocks } | Span::Claimed { blocks, .. } => {
-                self.move_tail(tail, tail.wrapping_add(blocks));
-                true
-            }
-            Span::Open | Span::Passed => true,
-            // Damaged as we saw it; if the tail moved meanwhile we saw another lap.
-            Span::Damaged => self.control.tail.load(Relaxed) != tail,
+    /// After a claim up to `end`: moves the tail, once it lags. Members share its line, and moving it is a read-modify-write.
+    #[inline(always)]
+    fn move_tail(&self, end: u64) {
+        let tail = &self.control.tail;
+        let seen = tail.load(order!("tail.lag", Acquire));
+        if end.saturating_sub(seen) > self.slack() {
+            let _ = tail.compare_exchange(seen, end, order!("tail.move", Release), Relaxed);
         }
     }
 
-    fn move_tail(&self, from: u64, to: u64) {
-        let tail = &self.control.tail;
-        let _ = tail.compare_exchange(from, to, order!("tail.move", Release), Relaxed);
+    /// How far, in blocks, the tail may be behind the frontier, and a floor behind the acks: whoever needs to know better walks so far.
+    #[inline(always)]
+    fn slack(&self) -> u64 {
+        (self.geometry.ring() / 16).min(64)
     }
 
     /// Turns a whole claim into padding.
@@ -355,6 +356,7 @@ impl Group {
     pub(crate) fn set_mode(&self, mode: Mode) {
         self.info.mode.store(mode.0, order!("group.set_mode", Release));
     }
+    #[inline(always)]
     pub(crate) fn floor(&self) -> u64 {
         self.floor.load(order!("group.floor", Acquire))
     }

@@ -1,14 +1,11 @@
 //! Who sleeps and who wakes him: docs/design.md, section 7. The kernel's part (futex, bell) is passed in.
 
-use crate::layout::{Group, Role};
+use crate::layout::{Group, ROOM, Role};
 use crate::ring::Ring;
 use crate::sync::{AtomicU32, Relaxed, light_fence, order, recheck};
 
 /// What a sole member knows of its queue, without looking: where fences are real ones nobody is sole.
 pub(crate) const NOT_FENCED: bool = false;
-
-/// The bit of producers that wait for room.
-pub(crate) const ROOM: u64 = 1 << 63;
 
 /// A group's bit in the sleepers' word. Groups that share one are woken together.
 #[inline(always)]

@@ -84,3 +84,34 @@ fn rx_all(rx: &Consumer) -> Vec<Vec<u8>> {
     }
     all
 }
+
+/// Whoever is one among several acks each message that was handled, though the group's floor may lag behind.
+#[test]
+fn one_among_several() {
+    let dir = TempDir::new();
+    let queue = queue(&dir, "q", 1 << 16);
+    let mut tx = queue.producer().unwrap();
+    let [one, two] = [(); 2].map(|()| queue.consumer("default").unwrap());
+    tx.send_batch((0..40u8).map(|n| [n])).unwrap();
+    let mut seen = Vec::new();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        one.recv_each(10, |message| {
+            assert_ne!(message.payload(), [2], "the third one");
+            seen.push(message.payload()[0]);
+        })
+    }));
+    assert!(panicked.is_err());
+    let group = || queue.stats().groups.remove(0);
+    assert_eq!((group().lag, group().redelivered), (38, 1));
+    assert!(group().floor < 2, "the floor has moved for each message");
+    let mut deliveries = Vec::new();
+    let see = |message: &Message<'_>| {
+        seen.push(message.payload()[0]);
+        deliveries.push(message.deliveries());
+    };
+    assert_eq!(two.recv_each(64, see), Ok(38));
+    seen.sort_unstable();
+    assert_eq!(seen, (0..40).collect::<Vec<_>>());
+    assert_eq!(deliveries.iter().filter(|count| **count == 2).count(), 1);
+    assert_eq!(group().lag, 0);
+}

@@ -1,10 +1,12 @@
-//! A sole member's usual case, without a call: the next message is there, and then it is the oldest one not acked. docs/decisions/0008.
+//! The usual cases. A sole member's, without a call: the next message is there, and then it is the oldest one not acked (docs/decisions/0008).
+//! One's among several: the next message that nobody has had is there (docs/decisions/0011).
 
 use core::cell::Cell;
 
-use super::{Reader, Taken};
-use crate::layout::{Extent, Group, MemberHot};
+use super::{Reader, Taken, taken_word};
+use crate::layout::{Age, Extent, Group, MemberHot, claim};
 use crate::ring::Ring;
+use crate::sync::{Relaxed, order, recheck};
 
 /// Never a pass.
 pub(super) const NO_PASS: u32 = u32::MAX;
@@ -73,11 +75,81 @@ impl Reader {
         Some(Taken { from: first, first, end, extent, count: 1 })
     }
 
-    /// After `take_fast` found none: is it that nobody has claimed what comes next?
+    /// After `take_fast` or `take_among` found none: is it that nobody has claimed what comes next?
     #[inline(always)]
     pub(crate) fn sees_nothing(&self, ring: &Ring) -> bool {
-        let at = self.cursor.get();
-        self.fast.get() != NO_PASS && ring.is_open(at)
+        let usual = self.fast.get() != NO_PASS
+            || self.is_among(self.pass)
+                && ring.groups.get(self.group).is_some_and(|group| !self.is_rewound(group));
+        usual && ring.is_open(self.cursor.get())
+    }
+
+    /// Has a message become free again since this member last looked, maybe below its cursor?
+    #[inline(always)]
+    fn is_rewound(&self, group: &Group) -> bool {
+        group.info.rewinds.load(order!("among.rewinds", Acquire)) != self.rewinds.get()
+    }
+
+    /// One of several members, that takes every message as it comes?
+    #[inline(always)]
+    fn is_among(&self, pass: u32) -> bool {
+        self.sole.get() == 0 && self.among == pass
+    }
+
+    /// The usual case of one among several: the next message that no other has taken is there, or comes while this looks `turns` times more, and
+    /// it was never delivered. `None` says nothing but that `take` must look closer.
+    #[inline(always)]
+    pub(crate) fn take_among(
+        &self,
+        ring: &Ring,
+        group: &Group,
+        pass: u32,
+        turns: u32,
+    ) -> Option<Taken> {
+        if !self.is_among(pass) {
+            return None;
+        }
+        // Bounded by the ring: past that the others have lapped us, and the floor says so.
+        for _ in 0..ring.patience() {
+            let first = self.cursor.get();
+            let extent = ring.extent_at(first, turns, || self.usual.pause(first))?;
+            let word = ring.claim_word(self.group, first)?;
+            let seen = word.load(order!("among.load", Acquire));
+            // Only what the floor has not passed was surely still there when we read it.
+            let passed = recheck!("among.floor") && group.floor() > first;
+            let blocks = self.usual.blocks(ring, extent);
+            if passed || self.is_rewound(group) || !ring.fits(first, blocks) {
+                return None;
+            }
+            let end = first.wrapping_add(blocks);
+            match claim::age(seen, ring.lap(first)) {
+                Age::Older => {
+                    let mine = taken_word(ring, first, 1, self.row, claim::TAKEN);
+                    let swap =
+                        word.compare_exchange(seen, mine, order!("among.claim", AcqRel), Relaxed);
+                    if swap.is_ok() {
+                        self.cursor.set(end);
+                        return Some(Taken { from: first, first, end, extent, count: 1 });
+                    }
+                }
+                Age::Current if claim::state(seen) != claim::FREE => self.cursor.set(end),
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// The usual ack of one among several. `None`: `ack` must look closer. True if the floor has moved.
+    #[inline(always)]
+    pub(crate) fn ack_among(
+        &self,
+        ring: &Ring,
+        (from, first, end): (u64, u64, u64),
+        count: u64,
+        pass: u32,
+    ) -> Option<bool> {
+        let usual = self.is_among(pass) && from == first;
+        usual.then(|| self.ack_word(ring, first, end, count))
     }
 
     /// A sole member's usual case: acks the oldest un-acked message. False says nothing but that `ack` must look closer.

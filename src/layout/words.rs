@@ -134,6 +134,9 @@ impl Extent {
     }
 }
 
+/// In the word of sleepers, the bit of producers that wait for room. The others are groups'.
+pub(crate) const ROOM: u64 = 1 << 63;
+
 /// Stamps: `lap:52 | owner:10 | state:2`.
 pub(crate) mod stamp {
     pub(crate) const CLAIMED: u64 = 1;

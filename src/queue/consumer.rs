@@ -15,12 +15,11 @@ use super::run::as_recv_error;
 use super::shared::{LOOKS, Membership, Patience, SPINS};
 use crate::error::{JoinError, RecvError};
 use crate::group::{Reader, Taken};
-use crate::layout::{Group, Kind, Label};
+use crate::layout::{Group, Kind, Label, ROOM};
 use crate::ring::Ring;
 use crate::sync::{Relaxed, SeqCst};
 use crate::sys;
 use crate::sys::bell::Bell;
-use crate::wait::ROOM;
 
 /// The receiving side: a member of a group, an anonymous reader, or a lossy one. It can be moved to another thread, but is used by
 /// one at a time (not `Sync`); several messages may be held at once. Dropping it gives back what it holds and leaves the group.

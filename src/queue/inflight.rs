@@ -57,10 +57,15 @@ impl Slot {
         }
     }
 
-    /// From where to where acking the message reaches.
+    /// From where to where acking the message reaches, and where it lies itself.
     #[inline(always)]
-    pub(super) fn range(&self) -> (u64, u64) {
-        (self.from.get(), self.end.get())
+    pub(super) fn range(&self) -> (u64, u64, u64) {
+        (self.from.get(), self.first.get(), self.end.get())
+    }
+
+    #[inline(always)]
+    pub(super) fn deliveries(&self) -> u64 {
+        self.count.get()
     }
 
     /// What the message says of itself, and where its bytes are.

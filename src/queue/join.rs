@@ -224,7 +224,7 @@ fn reserve_claims(shared: &Shared, group: usize) -> Result<(), JoinError> {
 
 /// An earlier group of this row left its words. Those of positions that are still to come cannot be taken for current ones.
 fn clear_claims(ring: &Ring, group: usize, start: u64) -> Result<(), JoinError> {
-    let end = ring.frontier().ok_or(JoinError::Corrupt)?;
+    let end = ring.frontier(0).ok_or(JoinError::Corrupt)?;
     let count = end.saturating_sub(start).min(ring.geometry.ring());
     for position in start..start.saturating_add(count) {
         ring.claim_word(group, position).ok_or(JoinError::Corrupt)?.store(0, Relaxed);
@@ -237,7 +237,7 @@ pub(super) fn starting_point(ring: &Ring, start: Start) -> Result<u64, JoinError
     let gate = || ring.control.gate.load(crate::sync::Acquire);
     match start {
         Start::Earliest => Ok(gate()),
-        Start::Latest => ring.frontier().ok_or(JoinError::Corrupt),
+        Start::Latest => ring.frontier(0).ok_or(JoinError::Corrupt),
         Start::Position(wanted) => {
             let earliest = gate();
             if wanted < earliest {

@@ -90,7 +90,7 @@ impl Observer {
         if let Start::Position(wanted) = start {
             let known = match ring.span(wanted) {
                 Span::Message { .. } => Some(wanted),
-                Span::Open => ring.frontier().filter(|end| *end <= wanted),
+                Span::Open => ring.frontier(0).filter(|end| *end <= wanted),
                 _ => None,
             };
             if let Some(place) = known.filter(|_| ring.control.gate.load(Acquire) <= wanted) {
@@ -109,7 +109,7 @@ impl Observer {
     pub fn rewind(&mut self, messages: usize) -> Result<(), RecvError> {
         let ring = self.shared.ring();
         let gate = ring.control.gate.load(Acquire);
-        let end = ring.frontier().ok_or(RecvError::Corrupt)?;
+        let end = ring.frontier(0).ok_or(RecvError::Corrupt)?;
         // Blocks within a message still have the stamps of earlier laps; so what ends where the one behind it begins is a message.
         let (mut at, mut first, mut found) = (end, end, 0);
         while found < messages && at > gate.max(end.saturating_sub(FAR)) {

@@ -1,5 +1,6 @@
 //! Sending.
 
+mod batch;
 mod reservation;
 
 pub use reservation::Reservation;
@@ -9,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use super::shared::{LOOK, Membership, NAP, Patience, SPINS, Shared};
 use crate::error::{JoinError, SendError};
-use crate::layout::{Extent, MAX_EVENT, Role};
+use crate::layout::{Extent, MAX_EVENT, ROOM, Role};
 use crate::ring::{Claim, Publisher, Refused, Ring};
 use crate::sync::{Relaxed, spin_loop};
 use crate::sys;
-use crate::wait::{NOT_FENCED, ROOM};
+use crate::wait::NOT_FENCED;
 
 /// The sending side. One thread at a time uses it (`&mut self`); it can be moved to another thread. Dropping it leaves the queue.
 pub struct Producer {
@@ -61,7 +62,7 @@ impl Producer {
     pub fn send(&mut self, payload: &[u8]) -> Result<u64, SendError> {
         match self.send_fast(payload) {
             Some(position) => Ok(position),
-            None => self.send_parts(b"", payload, b"", Patience::Forever),
+            None => self.send_closely(payload, Patience::Forever),
         }
     }
 
@@ -74,7 +75,7 @@ impl Producer {
     pub fn try_send(&mut self, payload: &[u8]) -> Result<u64, SendError> {
         match self.send_fast(payload) {
             Some(position) => Ok(position),
-            None => self.send_parts(b"", payload, b"", Patience::None),
+            None => self.send_closely(payload, Patience::None),
         }
     }
 
@@ -86,7 +87,7 @@ impl Producer {
     pub fn send_timeout(&mut self, payload: &[u8], timeout: Duration) -> Result<u64, SendError> {
         match self.send_fast(payload) {
             Some(position) => Ok(position),
-            None => self.send_parts(b"", payload, b"", Patience::of(timeout)),
+            None => self.send_closely(payload, Patience::of(timeout)),
         }
     }
 
@@ -134,6 +135,26 @@ impl Producer {
         Some(first)
     }
 
+    /// The same for one among several, and then every other case.
+    #[inline(never)]
+    fn send_closely(&mut self, payload: &[u8], patience: Patience) -> Result<u64, SendError> {
+        let ring = self.member.ring();
+        let blocks = ring.geometry.blocks(payload.len() as u64);
+        let fits = blocks <= self.max_blocks && payload.len() as u64 <= MAX_LEN;
+        if fits
+            && !self.member.shared.forked()
+            && let Some(first) = self.publisher.claim_among(ring, blocks)
+        {
+            // SAFETY: a claim of as many blocks as the payload takes, and it lies inside the ring.
+            unsafe { ring.blocks.write_claimed(ring.index(first), payload) };
+            ring.ready(first, Extent::new(payload.len(), 0, 0));
+            let fenced = ring.geometry.fenced;
+            self.sent(1, fenced);
+            return Ok(first);
+        }
+        self.send_parts(b"", payload, b"", patience)
+    }
+
     /// A sole producer's usual claim: where it starts, and ends.
     #[inline(always)]
     fn claim_fast(&mut self, len: usize) -> Option<(u64, u64)> {
@@ -161,80 +182,6 @@ impl Producer {
         ring.publish(&claim, extent);
         self.sent(1, ring.geometry.fenced);
         Ok(claim.first)
-    }
-
-    /// Sends messages with few claims and one wake: all of them become visible together, unless they are more than half the ring.
-    /// Waits for room. Returns how many were sent; after an error in the middle the earlier ones are.
-    ///
-    /// # Errors
-    /// [`Closed`](SendError::Closed), [`TooLarge`](SendError::TooLarge).
-    /// [`Corrupt`](SendError::Corrupt) and [`Forked`](SendError::Forked): this handle is of no use any more.
-    ///
-    /// ```
-    /// use slipring::Queue;
-    ///
-    /// let queue = Queue::options().capacity(1 << 16).create_memfd("example")?;
-    /// let mut tx = queue.producer()?;
-    /// assert_eq!(tx.send_batch(["one", "two", "three"])?, 3);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn send_batch<I>(&mut self, messages: I) -> Result<usize, SendError>
-    where
-        I: IntoIterator,
-        I::Item: AsRef<[u8]>,
-    {
-        let messages: Vec<I::Item> = messages.into_iter().collect();
-        let mut rest = messages.as_slice();
-        while !rest.is_empty() {
-            let sent = self.send_some(rest)?;
-            rest = rest.get(sent..).unwrap_or(&[]);
-        }
-        Ok(messages.len())
-    }
-
-    /// Sends as many as fit into half the ring, at least one.
-    fn send_some<T: AsRef<[u8]>>(&mut self, messages: &[T]) -> Result<usize, SendError> {
-        let (mut total, mut count) = (0, 0);
-        for message in messages {
-            let (_, blocks) = self.measure(message.as_ref().len(), 0, 0)?;
-            if total + blocks > self.max_blocks {
-                break;
-            }
-            total += blocks;
-            count += 1;
-        }
-        let claim = self.claim(total, Patience::Forever)?;
-        let shared = &*self.member.shared;
-        let ring = shared.ring();
-        // A message that panics or changes its mind while we write leaves padding, not a hole.
-        let mut unfinished = Unfinished { shared, claim, armed: true };
-        let mut at = claim.first;
-        let mut first = None;
-        for message in messages.iter().take(count) {
-            let bytes = message.as_ref();
-            let extent = Extent::new(bytes.len(), 0, 0);
-            let blocks = ring.geometry.blocks(bytes.len() as u64);
-            if at.wrapping_add(blocks) > claim.end {
-                break;
-            }
-            ring.blocks.write(ring.index(at), 0, bytes);
-            if first.is_none() {
-                first = Some((extent, at.wrapping_add(blocks)));
-            } else {
-                ring.ready(at, extent);
-            }
-            at = at.wrapping_add(blocks);
-        }
-        if at != claim.end {
-            ring.pad(at, claim.end.wrapping_sub(at));
-        }
-        if let Some((extent, end)) = first {
-            unfinished.armed = false;
-            ring.publish(&Claim { end, ..claim }, extent);
-        }
-        drop(unfinished);
-        self.sent(count as u64, ring.geometry.fenced);
-        Ok(count)
     }
 
     /// Reserves `len` bytes to be written in place, waiting for room. The bytes hold leftovers of earlier messages.
@@ -478,20 +425,5 @@ impl std::fmt::Debug for Producer {
             .field("queue", &self.member.shared.name)
             .field("sent", &self.member.hot.count.load(Relaxed))
             .finish_non_exhaustive()
-    }
-}
-
-/// A claim that is being written: padded if the writer goes away.
-struct Unfinished<'s> {
-    shared: &'s Shared,
-    claim: Claim,
-    armed: bool,
-}
-
-impl Drop for Unfinished<'_> {
-    fn drop(&mut self) {
-        if self.armed && !self.shared.forked() {
-            self.shared.ring().pad(self.claim.start, self.claim.end.wrapping_sub(self.claim.start));
-        }
     }
 }

@@ -13,7 +13,7 @@ use crate::layout::{Claiming, Extent, IDLE, Kind};
 use crate::recover::Repaired;
 use crate::ring::Span;
 use crate::sync::{Acquire, SeqCst, spin_loop};
-use crate::sys;
+use crate::sys::{self, fork};
 use crate::wait::group_bit;
 
 /// A message and, for a lossy reader, its copy.
@@ -35,6 +35,13 @@ impl Consumer {
     #[cold]
     #[inline(never)]
     pub(super) fn recv_closely(&self, patience: Patience) -> Result<&Slot, RecvError> {
+        let turns = if matches!(patience, Patience::None) { 0 } else { SPINS };
+        let ring = self.member.ring();
+        let among = self.reader.take_among(ring, self.group, fork::generation(), turns);
+        if let Some(taken) = among {
+            let bytes = ring.blocks.start(ring.index(taken.first));
+            return Ok(self.inflight.keep_fast(taken.first, taken.end, taken.extent, bytes));
+        }
         if self.member.shared.forked() {
             return Err(RecvError::Forked);
         }

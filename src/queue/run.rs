@@ -62,9 +62,12 @@ impl Consumer {
         patience: Patience,
         mut handle: impl FnMut(&Message<'_>),
     ) -> Result<usize, RecvError> {
-        let mut count = if max == 0 { return Ok(0) } else { self.run(max, turns, &mut handle)? };
-        while count < max && (count == 0 || !self.is_plainly_empty()) {
+        let mut count = self.run(max, turns, &mut handle)?;
+        while count < max {
             let patience = if count == 0 { patience } else { Patience::None };
+            if matches!(patience, Patience::None) && self.is_plainly_empty() {
+                return if count == 0 { Err(RecvError::Empty) } else { Ok(count) };
+            }
             let message = match self.recv_closely(patience) {
                 Ok(slot) => self.deliver(slot),
                 Err(error) if count == 0 => return Err(error),
@@ -107,6 +110,33 @@ impl Consumer {
         }
         self.member.count(count as u64);
         run.finish().map_err(as_recv_error)?;
+        Ok(count + self.run_among(max - count, turns, handle)?)
+    }
+
+    /// The same as one among several, who acks each message by itself.
+    #[inline(never)]
+    fn run_among(
+        &self,
+        max: usize,
+        mut turns: u32,
+        handle: &mut impl FnMut(&Message<'_>),
+    ) -> Result<usize, RecvError> {
+        let (ring, pass) = (self.ring(), fork::generation());
+        let mut count = 0;
+        while count < max {
+            let among = self.reader.take_among(ring, self.group, pass, turns);
+            let Some(taken) = among else { break };
+            turns = 0;
+            let slot = Slot::default();
+            slot.fill(taken, ring.blocks.start(ring.index(taken.first)));
+            let run =
+                Run { consumer: self, start: taken.first, handled: taken.first, taken: taken.end };
+            Message::lend(self, &slot, &mut *handle);
+            std::mem::forget(run);
+            self.ack_lent(&slot).map_err(as_recv_error)?;
+            count += 1;
+        }
+        self.member.count(count as u64);
         Ok(count)
     }
 

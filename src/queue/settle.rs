@@ -14,7 +14,7 @@ impl Consumer {
     /// Acks the message of a slot.
     #[inline(always)]
     pub(super) fn ack(&self, slot: &Slot) -> Result<(), AckError> {
-        let (from, end) = slot.range();
+        let (from, _, end) = slot.range();
         if self.reader.ack_oldest(self.group, from, end, fork::generation()) {
             self.inflight.release(slot);
             self.ring().wake_producers(self.group, NOT_FENCED, &*self.member.shared);
@@ -25,11 +25,34 @@ impl Consumer {
 
     #[inline(never)]
     fn ack_closely(&self, slot: &Slot) -> Result<(), AckError> {
+        if let Some(moved) = self.ack_among(slot) {
+            self.inflight.release(slot);
+            self.floor_moved(moved);
+            return Ok(());
+        }
         if self.member.shared.forked() {
             return Err(AckError::Forked);
         }
         let taken = self.let_go(slot);
         self.ack_taken(taken)
+    }
+
+    #[inline(always)]
+    fn ack_among(&self, slot: &Slot) -> Option<bool> {
+        self.reader.ack_among(self.ring(), slot.range(), slot.deliveries(), fork::generation())
+    }
+
+    /// Acks a message that is not kept as one in hand.
+    #[inline(always)]
+    pub(super) fn ack_lent(&self, slot: &Slot) -> Result<(), AckError> {
+        match self.ack_among(slot) {
+            Some(moved) => {
+                self.floor_moved(moved);
+                Ok(())
+            }
+            None if self.member.shared.forked() => Err(AckError::Forked),
+            None => self.ack_taken(slot.taken()),
+        }
     }
 
     fn let_go(&self, slot: &Slot) -> Taken {
@@ -49,11 +72,16 @@ impl Consumer {
             Settled::NeedsExplicit => self.explicitly(|| self.reader.ack(self.ring(), &taken))?,
             done => done,
         };
-        if settled == (Settled::Done { moved: true }) {
+        self.floor_moved(settled == (Settled::Done { moved: true }));
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn floor_moved(&self, moved: bool) {
+        if moved {
             let ring = self.ring();
             ring.wake_producers(self.group, ring.geometry.fenced, &*self.member.shared);
         }
-        Ok(())
     }
 
     /// Gives the message of a slot back.

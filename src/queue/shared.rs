@@ -11,7 +11,7 @@ use crate::error::{JoinError, OpenError};
 use crate::layout::{
     CONTROL_AT, Control, Entry, FEATURE_FENCED, FEATURES, Geometry, Group, Header, LAYOUT_VERSION,
     Label, MAGIC, MAX_BLOCKS, MAX_GROUPS, MAX_MEMBERS, MIN_BLOCKS, Member, MemberHot, Offsets,
-    Role,
+    ROOM, Role,
 };
 use crate::recover::Repaired;
 use crate::ring::Ring;
@@ -19,7 +19,7 @@ use crate::sync::{AtomicU32, AtomicU64, Relaxed};
 use crate::sys;
 use crate::sys::lock::LockFile;
 use crate::sys::map::Mapping;
-use crate::wait::{Kernel, ROOM};
+use crate::wait::Kernel;
 
 /// Lock bytes: the registry's, then one a member row.
 const REGISTRY: u64 = 0;

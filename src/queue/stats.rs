@@ -134,7 +134,7 @@ impl QueueStats {
         let ring = shared.ring();
         let geometry = &ring.geometry;
         let [low, high] = shared.header.id;
-        let latest = ring.frontier().unwrap_or_else(|| ring.control.tail.load(Relaxed));
+        let latest = ring.frontier(0).unwrap_or_else(|| ring.control.tail.load(Relaxed));
         let members = member_stats(shared);
         let groups = 0..ring.groups.len();
         let groups: Vec<GroupStats> =

@@ -1,7 +1,7 @@
 //! The gate: what may be overwritten, and the floors that it follows. docs/design.md, section 6.
 
 use super::{Refused, Ring, Span};
-use crate::layout::{Age, Group, Kind, claim};
+use crate::layout::{Age, Group, Kind, ROOM, claim};
 use crate::sync::{Relaxed, SeqCst, fence, order, recheck};
 
 impl Ring<'_> {
@@ -15,13 +15,14 @@ impl Ring<'_> {
     ) -> Result<u64, Refused> {
         let ring = self.geometry.ring();
         let wanted = end.saturating_sub(ring);
+        let lead = self.lead(end.saturating_sub(start));
         let mut gate = self.control.gate.load(order!("gate.load", Acquire));
         if gate < wanted {
-            gate = self.advance_gate(start, wanted, boundary(wanted))?;
+            gate = self.advance_gate(start, (wanted, lead), boundary(wanted))?;
         }
         if gate < wanted {
             self.help_floors_below(start);
-            gate = self.advance_gate(start, wanted, None)?;
+            gate = self.advance_gate(start, (wanted, lead), None)?;
         }
         // A group that joined meanwhile either sees this gate or is seen by this second scan.
         if recheck!("gate.fence") {
@@ -32,7 +33,13 @@ impl Ring<'_> {
         if end <= limit { Ok(limit) } else { Err(Refused::Full) }
     }
 
-    /// How far a gate, or a limit, goes on at a time: a power of two.
+    /// How far a gate, or a limit, goes on at a time, for a claim of so many blocks: a stride, or eight of them, but no more than an eighth of the ring.
+    pub(super) fn lead(&self, blocks: u64) -> u64 {
+        let most = (self.geometry.ring() / 8).max(1);
+        blocks.saturating_mul(8).min(most).max(self.stride())
+    }
+
+    /// How far apart marks are: a power of two.
     pub(super) fn stride(&self) -> u64 {
         let ring = self.geometry.ring();
         (ring / 8).min((ring / 32).max(256)).max(1)
@@ -75,13 +82,18 @@ impl Ring<'_> {
     /// a claim that is still being written. Returns where it is then, which may be below `wanted`.
     ///
     /// A boundary that is known is taken instead of the walk, if it lies below a floor: all below a floor is finished.
-    fn advance_gate(&self, start: u64, wanted: u64, known: Option<u64>) -> Result<u64, Refused> {
+    fn advance_gate(
+        &self,
+        start: u64,
+        (wanted, lead): (u64, u64),
+        known: Option<u64>,
+    ) -> Result<u64, Refused> {
         let floor = self.least_floor();
         let oldest = floor.map_or(start, |floor| floor.min(start));
         let allowed = oldest.saturating_sub(self.geometry.retain);
         // A floor is a boundary, too.
-        let edge =
-            (self.geometry.retain == 0 && allowed <= wanted + self.stride()).then_some(allowed);
+        let edge = (self.geometry.retain == 0 && allowed <= wanted.saturating_add(lead))
+            .then_some(allowed);
         let usable = |at: &u64| floor.is_some() && (wanted..=allowed).contains(at);
         let known = known.filter(usable).or(edge.filter(usable));
         let word = &self.control.gate;
@@ -90,7 +102,7 @@ impl Ring<'_> {
             if before >= wanted || allowed < wanted {
                 return Ok(before);
             }
-            let walked = known.or_else(|| self.walk(before, wanted, allowed, oldest));
+            let walked = known.or_else(|| self.walk(before, (wanted, lead), allowed, oldest));
             // Only if the gate has not moved was all that we walked over still there.
             match word.compare_exchange(
                 before,
@@ -108,8 +120,14 @@ impl Ring<'_> {
     /// The last boundary of finished claims from `from` that is not above `allowed`; a little past `wanted` is enough. If there is none at
     /// or above `wanted`, the message over that edge is given up too: history is cut by less than one message, `oldest` is kept.
     /// `None`: damaged, if nobody has overwritten it meanwhile.
-    fn walk(&self, from: u64, wanted: u64, allowed: u64, oldest: u64) -> Option<u64> {
-        let goal = allowed.min(wanted.saturating_add(self.stride()));
+    fn walk(
+        &self,
+        from: u64,
+        (wanted, lead): (u64, u64),
+        allowed: u64,
+        oldest: u64,
+    ) -> Option<u64> {
+        let goal = allowed.min(wanted.saturating_add(lead));
         let mut at = from;
         while at < goal {
             let end = match self.message_at(at) {
@@ -128,22 +146,36 @@ impl Ring<'_> {
         Some(at)
     }
 
+    /// After an ack up to `end`: is it time to move the group's floor? Not for each message, since members share its line and moving it is a
+    /// read-modify-write; but when it lags, or a producer waits for room. Without a fence: he wants more room than a floor may lag, so that one of the
+    /// acks that make it finds the floor lagging.
+    #[inline(always)]
+    pub(crate) fn is_floor_wanted(&self, group: usize, end: u64) -> bool {
+        let lags = |row: &Group| end.saturating_sub(row.floor()) > self.slack();
+        self.control.doors.sleepers.load(Relaxed) & ROOM != 0
+            || self.groups.get(group).is_some_and(lags)
+    }
+
     /// Moves a group's floor over padding and acked messages. True if it moved.
     pub(crate) fn help_floor(&self, group: usize) -> bool {
         let Some(row) = self.groups.get(group) else { return false };
+        let named = row.kind() == Some(Kind::Named);
+        let is_done = |at| named && self.has_acked_word(group, at);
         let mut moved = false;
         for _ in 0..self.patience() {
             let floor = row.floor();
             let mut at = floor;
             // A stretch at a time: the CAS shows that all that was read was still in place.
             for _ in 0..1024 {
-                match self.span(at) {
-                    Span::Pad { blocks } => at = at.wrapping_add(blocks),
-                    Span::Message { blocks, .. } if self.is_acked(group, at) => {
-                        at = at.wrapping_add(blocks)
-                    }
-                    _ => break,
-                }
+                at = match self.message_at(at) {
+                    Some((_, blocks)) if is_done(at) => at.wrapping_add(blocks),
+                    Some(_) => break,
+                    None => match self.span(at) {
+                        Span::Pad { blocks } => at.wrapping_add(blocks),
+                        Span::Message { blocks, .. } if is_done(at) => at.wrapping_add(blocks),
+                        _ => break,
+                    },
+                };
             }
             if at == floor {
                 return moved;
@@ -156,9 +188,12 @@ impl Ring<'_> {
 
     /// Has a named group acked a message? The words of others have no memory.
     pub(crate) fn is_acked(&self, group: usize, position: u64) -> bool {
-        if self.groups.get(group).and_then(Group::kind) != Some(Kind::Named) {
-            return false;
-        }
+        self.groups.get(group).and_then(Group::kind) == Some(Kind::Named)
+            && self.has_acked_word(group, position)
+    }
+
+    #[inline(always)]
+    fn has_acked_word(&self, group: usize, position: u64) -> bool {
         let Some(word) = self.claim_word(group, position) else { return false };
         let word = word.load(order!("acked.load", Acquire));
         claim::age(word, self.lap(position)) == Age::Current && claim::state(word) == claim::ACKED

@@ -2,23 +2,24 @@
 
 use super::{Claim, Refused, Ring};
 use crate::layout::{Age, Claiming, IDLE, MemberHot, stamp};
-use crate::sync::{light_fence, order, recheck};
+use crate::sync::{AtomicU64, light_fence, order, recheck};
 
 /// One producer's side: what it may keep in private memory.
 pub(crate) struct Publisher {
     row: usize,
-    /// Where the next claim starts, while sole.
+    /// Where this producer's last claim ended: while it is sole the next one starts there.
     tail: u64,
-    /// How far this producer may write, in this lap, without looking at the gate. Never beyond the lap's end, so that a claim up to it is in
-    /// one piece.
-    limit: u64,
-    /// The mode word under which this producer is sole, or `NOT_SOLE`.
-    sole: u64,
+    /// The mode word under which it claimed last, or `NO_MODE`.
+    mode: u64,
+    /// How far this producer may write, in this lap, without looking at the gate: as a sole one, and as one among several. One of the two is
+    /// zero. Never beyond the lap's end, so that a claim up to it is in one piece.
+    alone: u64,
+    among: u64,
     marks: Marks,
 }
 
 /// No mode is ever this one.
-const NOT_SOLE: u64 = u64::MAX;
+const NO_MODE: u64 = u64::MAX;
 
 /// Message boundaries that this producer has seen in its last lap, one a stride: where it wanted to claim, and somebody did. They spare
 /// it the walk over all that it is going to overwrite. Not kept for rings so small that the walk is short.
@@ -38,7 +39,8 @@ impl Marks {
         if let Some(mark) = self.0.get_mut((claim.start / ring.stride() % count) as usize) {
             *mark = claim.start;
         }
-        claim.end.max(claim.start.wrapping_add(ring.stride()))
+        let lead = ring.lead(claim.end.wrapping_sub(claim.start));
+        claim.end.max(claim.start.wrapping_add(lead))
     }
 
     /// The first from a position on, unless that is far.
@@ -54,31 +56,89 @@ impl Marks {
 
 impl Publisher {
     pub(crate) fn new(row: usize) -> Self {
-        Self { row, tail: 0, limit: 0, sole: NOT_SOLE, marks: Marks::default() }
+        Self { row, tail: 0, mode: NO_MODE, alone: 0, among: 0, marks: Marks::default() }
+    }
+
+    /// Under another mode limits begin anew: the old ones may be of a later lap than the tail is.
+    fn enter(&mut self, mode: u64) {
+        self.mode = mode;
+        self.alone = 0;
+        self.among = 0;
     }
 
     /// A sole producer's usual case: there is room, in one piece. Returns the claim's start. `None` says nothing but that `claim` must look
     /// closer; it does so even if the claim stands announced already, since it announces the same one again.
+    ///
+    /// Who is not sole announces nothing here: whoever takes him to be sole, which he may be without knowing it, would claim it on his behalf.
     #[inline(always)]
     pub(crate) fn claim_fast(&mut self, ring: &Ring, hot: &MemberHot, blocks: u64) -> Option<u64> {
         let start = self.tail;
         let end = start.wrapping_add(blocks);
-        let usual = end <= self.limit
+        let usual = end <= self.alone
             && self.announce_and_look(ring, hot, &Claim { start, first: start, end });
         usual.then_some(start)
     }
 
     /// Claims contiguous blocks. What is claimed must be published or padded: others wait for it.
     pub(crate) fn claim(&mut self, ring: &Ring, blocks: u64) -> Result<Claim, Refused> {
+        if let Some(start) = self.claim_among(ring, blocks) {
+            return Ok(Claim { start, first: start, end: start.wrapping_add(blocks) });
+        }
         let claim = ring.place(self.tail, blocks);
-        if self.sole == NOT_SOLE || claim.end > self.limit {
+        if claim.end > self.alone {
             return self.claim_slowly(ring, blocks);
         }
-        if self.announce_and_look(ring, self.hot(ring)?, &claim) {
-            Ok(claim)
-        } else {
-            self.claim_announced(ring, claim)
+        if self.announce_and_look(ring, self.hot(ring)?, &claim)
+            || self.take_announced(ring, &claim)?
+        {
+            return Ok(claim);
         }
+        self.claim_slowly(ring, blocks)
+    }
+
+    /// The usual case of one among several: there is room, in one piece, and nobody has claimed what comes next. Returns the claim's start. `None`
+    /// says nothing but that `claim` must look closer.
+    ///
+    /// Nobody else has claimed behind this producer's own last claim if the stamp there is an older one, however far behind the tail is.
+    #[inline(always)]
+    pub(crate) fn claim_among(&mut self, ring: &Ring, blocks: u64) -> Option<u64> {
+        let start = self.tail.max(ring.control.tail.load(order!("tail.load", Acquire)));
+        let claim = Claim { start, first: start, end: start.wrapping_add(blocks) };
+        if claim.end > self.among {
+            return None;
+        }
+        let stamp = &ring.entry(start).stamp;
+        let lap = ring.lap(start);
+        let seen = stamp.load(order!("claim.stamp", Acquire));
+        if stamp::age(seen, lap) != Age::Older {
+            return None;
+        }
+        announce(self.hot(ring).ok()?, &claim);
+        let mine = stamp::word(lap, self.row, stamp::CLAIMED);
+        if !win(stamp, seen, mine) {
+            return None;
+        }
+        if recheck!("close.fence") {
+            ring.light_fence();
+        }
+        if recheck!("close.look") && ring.mode().0 != self.mode {
+            return self.claimed_in_another_mode(ring, claim);
+        }
+        ring.move_tail(claim.end);
+        self.tail = claim.end;
+        Some(start)
+    }
+
+    /// Closed meanwhile, or alone from now on.
+    #[cold]
+    fn claimed_in_another_mode(&mut self, ring: &Ring, claim: Claim) -> Option<u64> {
+        self.enter(NO_MODE);
+        if ring.mode().is_closed() {
+            ring.pad(claim.start, claim.end.wrapping_sub(claim.start));
+            return None;
+        }
+        self.tail = claim.end;
+        Some(claim.start)
     }
 
     /// Step 1 and 2 of a sole claim. False: not sole any more, and the claim stands announced.
@@ -90,7 +150,7 @@ impl Publisher {
             light_fence(false);
         }
         if recheck!("sole.look")
-            && ring.control.doors.mode.load(order!("sole.mode", Acquire)) != self.sole
+            && ring.control.doors.mode.load(order!("sole.mode", Acquire)) != self.mode
         {
             return false;
         }
@@ -102,16 +162,12 @@ impl Publisher {
         ring.members.get(self.row).map(|member| &*member.hot).ok_or(Refused::Damaged)
     }
 
-    /// A claim that was announced in a solitude that has ended: ours, unless somebody got there first.
+    /// A claim that was announced in a solitude that has ended. True if it is ours: nobody got there first.
     #[cold]
-    fn claim_announced(&mut self, ring: &Ring, claim: Claim) -> Result<Claim, Refused> {
-        self.sole = NOT_SOLE;
+    fn take_announced(&mut self, ring: &Ring, claim: &Claim) -> Result<bool, Refused> {
+        self.enter(NO_MODE);
         ring.control.tail.fetch_max(claim.start, order!("tail.switch", AcqRel));
-        if self.take(ring, &claim)? {
-            Ok(claim)
-        } else {
-            self.claim_slowly(ring, claim.end.wrapping_sub(claim.first))
-        }
+        self.take(ring, claim)
     }
 
     #[cold]
@@ -121,38 +177,27 @@ impl Publisher {
             if mode.is_closed() {
                 return Err(Refused::Closed);
             }
-            if mode.claiming() == Claiming::Sole(self.row) {
-                if self.sole != mode.0 {
-                    self.tail = ring.frontier().ok_or(Refused::Damaged)?;
-                    // It may be of a later lap than the new tail.
-                    self.limit = 0;
-                    self.sole = mode.0;
-                }
-                let claim = ring.place(self.tail, blocks);
-                self.make_room(ring, &claim)?;
-                if self.announce_and_look(ring, self.hot(ring)?, &claim) {
-                    return Ok(claim);
-                }
-                self.sole = NOT_SOLE;
-                ring.control.tail.fetch_max(claim.start, order!("tail.switch", AcqRel));
-                if self.take(ring, &claim)? {
-                    return Ok(claim);
-                }
-                continue;
+            if self.mode != mode.0 {
+                self.enter(mode.0);
             }
-            self.sole = NOT_SOLE;
-            let tail = ring.control.tail.load(order!("tail.load", Acquire));
-            let word = ring.entry(tail).stamp.load(order!("claim.stamp", Acquire));
-            if stamp::age(word, ring.lap(tail)) != Age::Older {
-                if !ring.help_tail(tail) {
-                    return Err(Refused::Damaged);
-                }
-                continue;
+            if self.alone == 0 {
+                self.tail = ring.frontier(self.tail).ok_or(Refused::Damaged)?;
             }
-            let claim = ring.place(tail, blocks);
-            self.make_room(ring, &claim)?;
-            announce(self.hot(ring)?, &claim);
-            if self.take(ring, &claim)? {
+            let claim = ring.place(self.tail, blocks);
+            let taken = if mode.claiming() == Claiming::Sole(self.row) {
+                if claim.end > self.alone {
+                    self.alone = self.room(ring, &claim)?;
+                }
+                self.announce_and_look(ring, self.hot(ring)?, &claim)
+                    || self.take_announced(ring, &claim)?
+            } else {
+                if claim.end > self.among {
+                    self.among = self.room(ring, &claim)?;
+                }
+                announce(self.hot(ring)?, &claim);
+                self.take(ring, &claim)?
+            };
+            if taken {
                 return Ok(claim);
             }
         }
@@ -161,11 +206,7 @@ impl Publisher {
 
     /// The floor that makes it worth waking a producer who waits for so many blocks: his claim's need and an eighth of the ring.
     pub(crate) fn wanted_floor(&self, ring: &Ring, blocks: u64) -> u64 {
-        let start = if self.sole != NOT_SOLE {
-            self.tail
-        } else {
-            ring.control.tail.load(order!("tail.load", Acquire))
-        };
+        let start = self.tail.max(ring.control.tail.load(order!("tail.load", Acquire)));
         let size = ring.geometry.ring();
         ring.place(start, blocks)
             .end
@@ -173,14 +214,12 @@ impl Publisher {
             .saturating_add(ring.geometry.retain + size / 8)
     }
 
-    fn make_room(&mut self, ring: &Ring, claim: &Claim) -> Result<(), Refused> {
-        if claim.end > self.limit {
-            let next_note = self.marks.note(ring, claim);
-            let limit = ring.limit(claim.start, claim.end, |from| self.marks.find(ring, from))?;
-            let lap_end = (claim.end.wrapping_sub(1) | ring.mask).wrapping_add(1);
-            self.limit = limit.min(lap_end).min(next_note);
-        }
-        Ok(())
+    /// How far this producer may write if it begins with this claim.
+    fn room(&mut self, ring: &Ring, claim: &Claim) -> Result<u64, Refused> {
+        let next_note = self.marks.note(ring, claim);
+        let limit = ring.limit(claim.start, claim.end, |from| self.marks.find(ring, from))?;
+        let lap_end = (claim.end.wrapping_sub(1) | ring.mask).wrapping_add(1);
+        Ok(limit.min(lap_end).min(next_note))
     }
 
     /// Takes an announced claim by CAS on its first stamp. False if another producer was first.
@@ -190,16 +229,7 @@ impl Publisher {
         let mine = stamp::word(lap, self.row, stamp::CLAIMED);
         let seen = stamp.load(order!("take.stamp", Acquire));
         let taken = match stamp::age(seen, lap) {
-            // Whoever ended our solitude may have claimed on our behalf.
-            Age::Older => match stamp.compare_exchange(
-                seen,
-                mine,
-                order!("take.claim", AcqRel),
-                order!("take.lost", Acquire),
-            ) {
-                Ok(_) => true,
-                Err(now) => now == mine,
-            },
+            Age::Older => win(stamp, seen, mine),
             _ => seen == mine,
         };
         if !taken {
@@ -212,10 +242,22 @@ impl Publisher {
             ring.pad(claim.start, claim.end.wrapping_sub(claim.start));
             return Err(Refused::Closed);
         }
-        ring.move_tail(claim.start, claim.end);
+        ring.move_tail(claim.end);
         self.tail = claim.end;
         Ok(true)
     }
+}
+
+/// Takes an announced claim, whose first stamp was `seen` to be of an earlier lap. Whoever has ended our solitude may have done so on our behalf.
+#[inline(always)]
+fn win(stamp: &AtomicU64, seen: u64, mine: u64) -> bool {
+    let swap = stamp.compare_exchange(
+        seen,
+        mine,
+        order!("take.claim", AcqRel),
+        order!("take.lost", Acquire),
+    );
+    swap.is_ok() || recheck!("take.ours") && swap == Err(mine)
 }
 
 #[inline(always)]

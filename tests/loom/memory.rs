@@ -147,7 +147,8 @@ impl Sender {
     pub fn claim(&mut self, memory: &Memory, blocks: u64) -> Result<Claim, Refused> {
         let ring = memory.ring();
         let hot = &memory.members[self.row].hot;
-        let claim = match self.publisher.claim_fast(&ring, hot, blocks) {
+        let usual = self.publisher.claim_fast(&ring, hot, blocks);
+        let claim = match usual.or_else(|| self.publisher.claim_among(&ring, blocks)) {
             Some(first) => Ok(Claim { start: first, first, end: first + blocks }),
             None => self.publisher.claim(&ring, blocks),
         };
@@ -192,7 +193,9 @@ impl Receiver {
     pub fn take(&self, memory: &Memory) -> Option<Held> {
         let ring = memory.ring();
         let hot = &memory.members[self.row].hot;
-        let fast = self.reader.take_fast(&ring, &memory.groups[self.group], hot, PASS, 0);
+        let group = &memory.groups[self.group];
+        let fast = self.reader.take_fast(&ring, group, hot, PASS, 0);
+        let fast = fast.or_else(|| self.reader.take_among(&ring, group, PASS, 0));
         let taken = match fast {
             Some(taken) => taken,
             None => match self.reader.take(&ring, |position, _| self.wants(&ring, position)) {
@@ -232,18 +235,24 @@ impl Receiver {
         first
     }
 
-    /// Acks, as `Consumer::ack` does. True if it is in shared memory.
-    pub fn ack(&self, memory: &Memory, held: &Held) {
+    /// Acks, as `Consumer::ack` does. True if the floor has moved.
+    pub fn ack(&self, memory: &Memory, held: &Held) -> bool {
         let ring = memory.ring();
         let (group, taken) = (&memory.groups[self.group], &held.taken);
         if taken.from == taken.first && self.reader.ack_oldest(group, taken.from, taken.end, PASS) {
-            return;
+            return true;
         }
-        if self.reader.ack(&ring, &held.taken) == Settled::NeedsExplicit {
+        let range = (taken.from, taken.first, taken.end);
+        if let Some(moved) = self.reader.ack_among(&ring, range, taken.count, PASS) {
+            return moved;
+        }
+        let mut settled = self.reader.ack(&ring, &held.taken);
+        if settled == Settled::NeedsExplicit {
             self.explicit(memory);
-            let settled = self.reader.ack(&ring, &held.taken);
+            settled = self.reader.ack(&ring, &held.taken);
             assert_ne!(settled, Settled::NeedsExplicit);
         }
+        settled == Settled::Done { moved: true }
     }
 
     /// Gives a message back, as `Consumer` does.

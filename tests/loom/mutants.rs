@@ -8,8 +8,9 @@ use std::time::Instant;
 use crate::explore::{Model, Verdict, names_of, with_planted};
 
 /// The sources that are compiled into this crate and name places.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     include_str!("../../src/group.rs"),
+    include_str!("../../src/group/fast.rs"),
     include_str!("../../src/group/solitude.rs"),
     include_str!("../../src/queue/lossy.rs"),
     include_str!("../../src/layout.rs"),

@@ -152,8 +152,8 @@ fn two_members() {
         );
         producer.join().unwrap();
         seen.note(match (mine, its) {
-            (Some(()), None) => "the first",
-            (None, Some(())) => "the second",
+            (Some(_), None) => "the first",
+            (None, Some(_)) => "the second",
             (None, None) => "none yet",
             _ => panic!("one message to two members"),
         });
@@ -212,6 +212,31 @@ fn shared_member() {
         seen.note(if third { "reused" } else { "full" });
         got.extend(one.drain(&memory));
         assert_eq!(got, if third { vec![1, 2, 3] } else { vec![1, 2] });
+    });
+}
+
+/// Two producers on a ring whose tail may lag by one claim: the second one finds the first one's claim behind the tail.
+fn lagging_tail() {
+    explore(Size::Small, Light::Nothing, &["one after the other", "among each other"], |seen| {
+        let memory = Memory::new(4, 1, 3);
+        memory.group(0, Kind::Named);
+        let mut one = memory.producer(0);
+        let mut two = memory.producer(1);
+        let rx = memory.consumer(2, 0);
+        one.send(&memory, &[1]).unwrap();
+        assert_eq!(memory.control.tail.load(crate::sync::Acquire), 0);
+        let (m, n) = (memory.clone(), memory.clone());
+        let (its, (mine, rx, mut got)) = race(
+            move || two.send(&n, &[3]).unwrap(),
+            move || {
+                let mine = one.send(&m, &[2]).unwrap();
+                let got: Vec<u64> = rx.receive(&m).into_iter().chain(rx.receive(&m)).collect();
+                (mine, rx, got)
+            },
+        );
+        seen.note(if mine < its { "one after the other" } else { "among each other" });
+        got.extend(rx.drain(&memory));
+        assert_eq!(got, if mine < its { [1, 2, 3] } else { [1, 3, 2] });
     });
 }
 
@@ -289,6 +314,7 @@ models! {
     publish_padding: padding { twin_padding: "pad.stamp" }
     publish_two_producers: two_producers { twin_two_producers: "take.claim" }
     publish_shared_to_one: shared_to_one { twin_shared_to_one: "ready.stamp" }
+    publish_lagging_tail: lagging_tail { twin_lagging_tail: "ready.stamp" }
     publish_overtaken: overtaken { twin_overtaken: "shared.floor" }
     publish_shared_member: shared_member { twin_shared_member: "ack.shared" }
     publish_two_groups: two_groups { twin_two_groups: "floor.sole" }

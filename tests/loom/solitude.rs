@@ -57,6 +57,40 @@ fn producer_leaves() {
     });
 }
 
+/// A producer is alone again, without knowing it, when a newcomer claims on its behalf what it is about to claim as one of several.
+fn unaware() {
+    producer_alone_again(|_, _| {});
+}
+
+/// The same when it knows: it may not go on behind the newcomer as one of several before it has looked at what it announced alone.
+fn aware() {
+    producer_alone_again(|memory, one| {
+        one.send(memory, &[11]).unwrap();
+    });
+}
+
+fn producer_alone_again(alone: fn(&Memory, &mut Sender)) {
+    explore(Size::Large, Light::Fence, &["newcomer first", "newcomer last"], move |seen| {
+        let memory = Memory::new(2, 1, 3);
+        memory.group(0, Kind::Named);
+        let rx = memory.consumer(2, 0);
+        let mut one = memory.producer(0);
+        let _two = memory.producer(1);
+        one.send(&memory, &[10]).unwrap();
+        memory.release(1);
+        alone(&memory, &mut one);
+        let (m, n) = (memory.clone(), memory.clone());
+        let (its, mine) = race(
+            move || one.send(&m, &[12]).unwrap(),
+            move || n.producer(1).send(&n, &[21]).unwrap(),
+        );
+        seen.note(if mine < its { "newcomer first" } else { "newcomer last" });
+        let got = rx.drain(&memory);
+        let between = if mine < its { [21, 12] } else { [12, 21] };
+        assert!(got.ends_with(&between), "{got:?}");
+    });
+}
+
 fn fill(memory: &Memory, tx: &mut Sender, values: core::ops::RangeInclusive<u64>) {
     for value in values {
         tx.send(memory, &[value]).unwrap();
@@ -113,7 +147,9 @@ fn second_member_while_held() {
                 let (a, b) = (one.take(&m), one.take(&m));
                 // In the wrong order: this makes the group explicit by itself, if it was not.
                 let got: Vec<u64> = b.iter().chain(&a).map(|held| held.value).collect();
-                b.iter().chain(&a).for_each(|held| one.ack(&m, held));
+                for held in b.iter().chain(&a) {
+                    one.ack(&m, held);
+                }
                 got
             },
             move || {
@@ -257,6 +293,8 @@ models! {
         twin_second_producer_frontier: "switch.look",
     }
     solitude_producer_leaves: producer_leaves { twin_producer_leaves: "take.claim" }
+    solitude_producer_unaware: unaware { twin_producer_unaware: "take.ours" }
+    solitude_producer_aware: aware { twin_producer_aware: "sole.look" }
     solitude_second_member: second_member {
         twin_second_member_look: "reader.look",
         twin_second_member_fence: "reader.fence",

@@ -5,10 +5,10 @@ use loom::thread;
 use std::sync::Arc;
 
 use crate::explore::{Light, Size, explore, models};
-use crate::layout::Kind;
+use crate::layout::{Kind, ROOM};
 use crate::memory::{Memory, Receiver, Sender};
 use crate::sync::{AtomicU32, Relaxed};
-use crate::wait::{Kernel, ROOM, group_bit};
+use crate::wait::{Kernel, group_bit};
 
 /// The kernel's futex of one word: comparing and going to sleep is one step, as it is under the kernel's bucket lock.
 #[derive(Default)]
@@ -58,8 +58,8 @@ fn sleep_for_message(memory: &Memory, rx: &Receiver, futex: &Futex) -> (u64, boo
     let signal = &memory.groups[rx.group].signal;
     for round in 0..3 {
         let value = memory.ring().announce_sleep(signal, group_bit(rx.group));
-        if let Some(got) = rx.receive(memory) {
-            return (got, round > 0);
+        if let Some(held) = rx.take(memory) {
+            return (held.value, round > 0);
         }
         futex.wait(signal, value);
     }
@@ -151,11 +151,53 @@ fn room() {
     });
 }
 
+/// A producer sleeps until there is room, while a member among several acks three, for which the floor may lag by one.
+fn lag() {
+    explore(Size::Large, Light::Fence, &["slept", "awake"], |seen| {
+        let memory = Memory::new(4, 1, 3);
+        let futex = Arc::new(Futex::default());
+        memory.group(0, Kind::Named);
+        let mut tx = memory.producer(0);
+        let rx = memory.consumer(1, 0);
+        let _idle = memory.consumer(2, 0);
+        for values in [&[1][..], &[2], &[3], &[4, 5, 6, 7, 8], &[9, 10, 11, 12, 13, 14, 15, 16]] {
+            tx.send(&memory, values).unwrap();
+        }
+        let (m, f, s) = (memory.clone(), futex.clone(), seen.clone());
+        let sleeper = thread::spawn(move || {
+            let room = &m.control.room;
+            let mut slept = false;
+            for _ in 0..3 {
+                room.wanted.fetch_min(tx.publisher.wanted_floor(&m.ring(), 1), Relaxed);
+                let value = m.ring().announce_sleep(&room.signal, ROOM);
+                if tx.send(&m, &[17]).is_some() {
+                    s.note(if slept { "slept" } else { "awake" });
+                    return;
+                }
+                f.wait(&room.signal, value);
+                slept = true;
+            }
+            panic!("woken three times for nothing");
+        });
+        for value in 1..=3 {
+            let held = rx.take(&memory).unwrap();
+            assert_eq!(held.value, value);
+            if rx.ack(&memory, &held) {
+                let ring = memory.ring();
+                ring.wake_producers(&memory.groups[0], ring.geometry.fenced, &*futex);
+            }
+        }
+        sleeper.join().unwrap();
+        assert_eq!(rx.drain(&memory), [4, 9, 17]);
+    });
+}
+
 models! {
     waiting_message: message {
         twin_message_sleeper: "sleep.fence",
         twin_message_waker: "wake.fence",
     }
     waiting_two_sleepers: two_sleepers { twin_two_sleepers: "wake.fence" }
+    waiting_lag: lag { twin_lag_sleeper: "sleep.fence", twin_lag_waker: "room.fence" }
     waiting_room: room { twin_room_sleeper: "sleep.fence", twin_room_waker: "room.fence" }
 }
