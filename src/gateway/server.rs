@@ -406,11 +406,9 @@ impl Server {
         if full || self.poll.registry().register(socket.source(), wake, both).is_err() {
             self.world.counters.refused += 1;
             tracing::warn!(?address, "refused: too many connections");
-            if !secure {
-                let mut answer = Vec::new();
-                (protocol.refuse)(&mut answer, address, &self.world);
-                let _ = io::Write::write(&mut socket, &answer);
-            }
+            let mut answer = Vec::new();
+            (protocol.refuse)(&mut answer, address, secure, &self.world);
+            let _ = io::Write::write(&mut socket, &answer);
             return;
         }
         self.serial += 1;

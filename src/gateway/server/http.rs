@@ -27,7 +27,12 @@ pub(super) const HTTP: Protocol = Protocol {
         }
         Face::Http(Box::new(Http::new(world)))
     },
-    refuse: |out, _, _| Reply::last().error(out, 503, "too many connections"),
+    refuse: |out, _, secure, _| {
+        // Nothing can be said before a handshake.
+        if !secure {
+            Reply::last().error(out, 503, "too many connections");
+        }
+    },
 };
 
 /// What a POST is for. (Packets are for an Engine.IO session, which answers by itself.)

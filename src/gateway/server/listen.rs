@@ -20,8 +20,8 @@ use super::world::World;
 pub(super) struct Protocol {
     /// The face that a new client meets; it may speak first. With an identity it is to speak TLS.
     pub(super) greet: fn(&mut Wire, Option<&Identity>, &World) -> Face,
-    /// What a client over a limit is told.
-    pub(super) refuse: fn(&mut Vec<u8>, Option<IpAddr>, &World),
+    /// What a client over a limit is told, who may be at a port of TLS.
+    pub(super) refuse: fn(&mut Vec<u8>, Option<IpAddr>, bool, &World),
 }
 
 /// A socket that listens, and what is spoken there.

@@ -47,8 +47,8 @@ pub(super) const NATS: Protocol = Protocol {
         nats.upgrade = identity.map(|_| Upgrade::new(world));
         Face::Nats(Box::new(nats))
     },
-    refuse: |out, address, world| {
-        open(address, false, world, out).fail(ServerError::Connections, out);
+    refuse: |out, address, secure, world| {
+        open(address, secure, world, out).fail(ServerError::Connections, out);
     },
 };
 

@@ -369,6 +369,11 @@ pub fn with_a_crowd() -> Vec<Step> {
     steps
 }
 
+/// The same where TLS is required: the third is told before it begins.
+pub fn crowd_before_tls() -> Vec<Step> {
+    vec![open("a"), open("b"), open("c"), last("c", "")]
+}
+
 /// Where TLS is required, of a client that goes on without.
 pub fn without_tls() -> Vec<Step> {
     let known = Known {

@@ -81,14 +81,19 @@ fn greeted(address: SocketAddr) -> TcpStream {
 }
 
 #[test]
-fn who_does_not_upgrade_is_told_as_the_reference_would() {
+fn who_does_not_upgrade_or_is_one_too_many_is_told_as_the_reference_would() {
     let (dir, authority) = (TempDir::new(), Authority::new());
     let (payload, flags) = (format!("payload={MAX_PAYLOAD}"), authority.flags());
     let flags = flags.iter().map(String::as_str).chain(["--set", &payload]);
-    let (_gateway, address) = start(&dir, &NATS.iter().copied().chain(flags).collect::<Vec<_>>());
+    let (_gateway, address) =
+        start(&dir, &NATS.iter().copied().chain(flags.clone()).collect::<Vec<_>>());
     let certificate = Some(authority.files().into());
     let setup = Setup { certificate, max_tokens: Some(64), ..Setup::default() };
     compare_at(&[address], &setup, &script::without_tls());
+    let flags = flags.chain(["--set", "connections=2"]);
+    let (_gateway, address) = start(&dir, &NATS.iter().copied().chain(flags).collect::<Vec<_>>());
+    let setup = Setup { max_connections: Some(2), ..setup };
+    compare_at(&[address], &setup, &script::crowd_before_tls());
 }
 
 #[test]
