@@ -342,10 +342,20 @@ impl<'a> Ring<'a> {
     /// Writes one message's bookkeeping.
     #[inline(always)]
     pub(crate) fn ready(&self, position: u64, extent: Extent) {
+        self.ready_with(position, self.ready_word(position), extent);
+    }
+
+    /// The same, with the word that is that of all finished messages of a lap.
+    #[inline(always)]
+    pub(crate) fn ready_with(&self, position: u64, word: u64, extent: Extent) {
         let entry = self.entry(position);
         entry.extent.store(extent.0, order!("ready.extent", Release));
-        let word = stamp::word(self.lap(position), 0, stamp::READY);
         entry.stamp.store(word, order!("ready.stamp", Release));
+    }
+
+    #[inline(always)]
+    pub(crate) fn ready_word(&self, position: u64) -> u64 {
+        stamp::word(self.lap(position), 0, stamp::READY)
     }
 }
 

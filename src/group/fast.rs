@@ -18,25 +18,55 @@ pub(super) struct Usual {
     blocks: Cell<u64>,
     /// Where this reader had caught up, the last time.
     caught_up: Cell<u64>,
+    /// Messages that came one at a time since it last looked away from one, after how many of them it does so, and whether it has just done so.
+    lone: Cell<u32>,
+    patience: Cell<u32>,
+    tried: Cell<bool>,
 }
 
-/// A reader that has caught up with a stream looks away for so many turns of a spin loop, at most: a few microseconds.
+/// A reader that has caught up with a stream looks away for so many turns of a spin loop, at most: a microsecond or two.
 const LONGEST_PAUSE: u64 = 128;
+/// So many messages without a wait are a stream.
+const STREAM: u64 = 4;
+/// Messages one at a time after which it looks away as from a stream, at first and at most.
+const LEAST_PATIENCE: u32 = 16;
+const MOST_PATIENCE: u32 = 1 << 16;
 
 impl Usual {
     /// An empty message takes one block.
     pub(super) fn new() -> Self {
-        Self { extent: Cell::default(), blocks: Cell::new(1), caught_up: Cell::new(0) }
+        Self {
+            extent: Cell::default(),
+            blocks: Cell::new(1),
+            caught_up: Cell::new(0),
+            lone: Cell::new(0),
+            patience: Cell::new(LEAST_PATIENCE),
+            tried: Cell::new(false),
+        }
     }
 
     /// How long to look away from a position where nothing is yet. Whoever looks at the line that is being written takes it from the writer, and the
-    /// more messages came without a wait the more will come: let them. One at a time is waited for closely.
+    /// more came without a wait the more will come: let it. One at a time is waited for closely; but a sender that is followed so closely may send one
+    /// at a time for that reason alone, so look away now and then, and the more seldom the more often that was in vain.
     fn pause(&self, at: u64) -> u32 {
         let streak = at.wrapping_sub(self.caught_up.replace(at));
-        if streak <= self.blocks.get() {
-            return 1;
+        let (messages, tried) = (streak / self.blocks.get(), self.tried.replace(false));
+        if messages >= STREAM {
+            if tried {
+                self.patience.set(LEAST_PATIENCE);
+            }
+            return streak.min(LONGEST_PAUSE) as u32;
         }
-        (streak / self.blocks.get()).min(LONGEST_PAUSE) as u32
+        if messages == 1 {
+            self.lone.set(self.lone.get() + 1);
+        }
+        if messages != 1 || self.lone.get() < self.patience.get() {
+            return messages.max(1) as u32;
+        }
+        self.lone.set(0);
+        self.patience.set((self.patience.get() * 2).min(MOST_PATIENCE));
+        self.tried.set(true);
+        LONGEST_PAUSE as u32
     }
 
     #[inline(always)]

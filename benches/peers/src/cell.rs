@@ -8,8 +8,9 @@ use crate::control::{Control, OTHER_SIDE};
 use crate::message::Message;
 use crate::peer::{Peer, Setup};
 use crate::roles::play;
+use crate::steps::Rounds;
 use crate::work::{Kind, Outcome, Part, Task};
-use crate::{Result, sys};
+use crate::{Result, steps, sys};
 
 /// What a process has besides the time it is to measure.
 const GRACE: Duration = Duration::from_secs(20);
@@ -28,6 +29,8 @@ pub enum Share {
     Whole,
     /// That role.
     Role(usize),
+    /// All of it in one thread.
+    Alone(Rounds),
 }
 
 /// The entry of every process that works.
@@ -36,6 +39,7 @@ pub fn enter<P: Peer<M>, M: Message>(task: &Task, between: Between, share: Share
     let control = Control::open(&task.dir)?;
     let setup = Setup::new(task);
     match (share, between) {
+        (Share::Alone(rounds), _) => match steps::play(&P::create(&setup)?, &task.work, rounds)? {},
         (Share::Role(role), _) => {
             let part = P::open(&setup).and_then(|peer| play(&peer, task, role, &control));
             part.inspect_err(|_| control.fail())

@@ -226,6 +226,11 @@ impl Contender {
         format!("{}{threads}", self.name)
     }
 
+    /// Whether all its sides can live in one thread, none of them waiting in the kernel.
+    pub fn is_alone(&self) -> bool {
+        self.between == Threads || self.name == "slot ring"
+    }
+
     /// The contender that a task or a row names.
     pub fn find(id: &str) -> Option<&'static Contender> {
         ALL.iter().find(|contender| contender.id() == id)

@@ -12,6 +12,7 @@ mod plots;
 mod report;
 mod roles;
 mod rows;
+mod steps;
 mod sys;
 mod work;
 
@@ -31,6 +32,8 @@ const USAGE: &str = "usage:
         measures, and writes results.jsonl and the report into DIR (target/bench at the root); 8 repeats of 100 ms
     peers report DIR
         writes the report anew from DIR/results.jsonl
+    peers steps
+        prints what a message costs on one core: instructions, as valgrind counts them, and time
 ";
 
 fn main() -> std::process::ExitCode {
@@ -49,6 +52,8 @@ fn dispatch(args: &[&str]) -> Result<()> {
         // How this program starts itself.
         ["cell", task] => work(task, Share::Whole),
         ["role", role, task] => work(task, Share::Role(role.parse()?)),
+        ["steps", rounds, task] => work(task, Share::Alone(serde_json::from_str(rounds)?)),
+        ["steps"] => steps::print(),
         ["report", dir] => report::write(Path::new(dir)),
         ["--help" | "-h"] => {
             print!("{USAGE}");

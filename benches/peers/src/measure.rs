@@ -109,7 +109,7 @@ pub fn run(plan: &Plan) -> Result<Vec<Line>> {
 }
 
 /// What the runs of this program need: two cores, and a directory in shared memory, removed at the end.
-struct Bench {
+pub struct Bench {
     cores: [usize; 2],
     dir: PathBuf,
     name: String,
@@ -120,7 +120,7 @@ const PREFIX: &str = "slipring-peers-";
 const SHARED_MEMORY: &str = "/dev/shm";
 
 impl Bench {
-    fn new() -> Result<Self> {
+    pub fn new() -> Result<Self> {
         let cores: [usize; 2] = sys::cores().first_chunk().copied().ok_or(
             "two cores are needed, one for each side, and this process may use only one: on a single core the figures would be \
              the scheduler's (see `taskset` and the container's limits)",
@@ -175,11 +175,11 @@ impl Bench {
         Ok(self.twice("cache line", Work::ROUND_TRIP, 8, PROBE)?.value)
     }
 
-    /// One piece of work in processes of its own.
-    fn cell(&self, contender: &str, work: Work, size: usize, millis: u64) -> Result<Outcome> {
+    /// A piece of work, with a directory that is there until `remove`.
+    pub fn task(&self, contender: &str, work: Work, size: usize, millis: u64) -> Result<Task> {
         let dir = self.dir.join("cell");
         std::fs::create_dir(&dir)?;
-        let task = Task {
+        Ok(Task {
             contender: contender.to_owned(),
             work,
             size,
@@ -188,14 +188,23 @@ impl Bench {
             name: self.name.clone(),
             cores: self.cores,
             parent: std::process::id(),
-        };
+        })
+    }
+
+    pub fn remove(&self, task: &Task) {
+        remove(&self.name, &task.dir);
+    }
+
+    /// One piece of work in processes of its own.
+    fn cell(&self, contender: &str, work: Work, size: usize, millis: u64) -> Result<Outcome> {
+        let task = self.task(contender, work, size, millis)?;
         let done = start(&["cell"], &task).and_then(|child| {
             sys::stop_on_interrupt(child.id());
             let done = finish::<Part>(child);
             sys::stop_on_interrupt(0);
             done
         });
-        remove(&self.name, &task.dir);
+        self.remove(&task);
         if sys::interrupted() {
             return Err("interrupted".into());
         }

@@ -48,31 +48,32 @@ impl Producer {
             count += 1;
         }
         let claim = self.claim(total, Patience::Forever)?;
-        let shared = &*self.member.shared;
-        let ring = shared.ring();
+        let ring = &self.member.ring_copy();
         // A message that panics or changes its mind while we write leaves padding, not a hole.
-        let mut unfinished = Unfinished { shared, claim, armed: true };
-        let mut at = claim.first;
-        let mut first = None;
+        let mut unfinished = Unfinished { shared: &self.member.shared, claim, armed: true };
+        // One for all: a claim lies in one lap from `first` on.
+        let word = ring.ready_word(claim.first);
+        let mut end = claim.first;
+        let mut head = None;
         for message in messages.iter().take(count) {
-            let bytes = message.as_ref();
-            let extent = Extent::new(bytes.len(), 0, 0);
-            let blocks = ring.geometry.blocks(bytes.len() as u64);
-            if at.wrapping_add(blocks) > claim.end {
+            let (bytes, at) = (message.as_ref(), end);
+            end = at.wrapping_add(ring.geometry.blocks(bytes.len() as u64));
+            if end > claim.end {
+                end = at;
                 break;
             }
-            ring.blocks.write(ring.index(at), 0, bytes);
-            if first.is_none() {
-                first = Some((extent, at.wrapping_add(blocks)));
-            } else {
-                ring.ready(at, extent);
+            // SAFETY: as many blocks of the claim as the message takes, and a claim lies inside the ring.
+            unsafe { ring.blocks.write_claimed(ring.index(at), bytes) };
+            let extent = Extent::new(bytes.len(), 0, 0);
+            match head {
+                None => head = Some((extent, end)),
+                Some(_) => ring.ready_with(at, word, extent),
             }
-            at = at.wrapping_add(blocks);
         }
-        if at != claim.end {
-            ring.pad(at, claim.end.wrapping_sub(at));
+        if end != claim.end {
+            ring.pad(end, claim.end.wrapping_sub(end));
         }
-        if let Some((extent, end)) = first {
+        if let Some((extent, end)) = head {
             unfinished.armed = false;
             ring.publish(&Claim { end, ..claim }, extent);
         }
