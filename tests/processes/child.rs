@@ -250,6 +250,15 @@ impl Cpu {
     }
 }
 
+/// What a host has taken from this machine's processors, all of them, since it began: in steps of some milliseconds.
+pub fn stolen() -> Duration {
+    let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let ticks = text.lines().next().and_then(|line| line.split_whitespace().nth(8)?.parse().ok());
+    // SAFETY: asks for a constant.
+    let a_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    Duration::from_secs_f64(ticks.unwrap_or(0.0) / a_second as f64)
+}
+
 /// Load of the machine, for people.
 pub fn load() -> String {
     std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim().to_owned()

@@ -1,6 +1,6 @@
 //! Sleepers in other processes are woken, and time-outs are kept.
 
-use super::child::{Child, Cpu, Random, SOON, Times, alone, listen, say};
+use super::child::{Child, Cpu, Random, SOON, Times, alone, listen, say, stolen};
 use super::common::TempDir;
 use super::{both_ways, queue};
 use slipring::{Queue, RecvError, SendError};
@@ -59,7 +59,7 @@ fn pause(random: &mut Random) {
 }
 
 fn starved(child: &Child) -> Duration {
-    child.cpu().waited + Cpu::of(std::process::id() as i32).waited
+    child.cpu().waited + Cpu::of(std::process::id() as i32).waited + stolen()
 }
 
 /// Adds up what took longer than a lost wake would, if it was not for want of a processor.
