@@ -7,10 +7,12 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cell::{finish, start};
 use crate::contenders::ALL;
 use crate::measure::Bench;
 use crate::message::{Message, sum};
 use crate::peer::{Peer, Receiver, Sender, batch_of};
+use crate::rows::spread;
 use crate::work::{Mode, Task, Work};
 use crate::{Error, Result, sys};
 
@@ -53,23 +55,19 @@ pub fn play<P: Peer<M>, M: Message>(peer: &P, work: &Work, rounds: Rounds) -> Re
             receive::<M>(&mut receivers[round % hands], messages.len(), work.mode);
         }
         if rounds.timed {
-            sending.push(sent - start);
-            reading.push(clock() - sent);
+            sending.push((sent - start) as f64);
+            reading.push((clock() - sent) as f64);
         }
     }
     for round in 0..rounds.unread as usize {
         send(&mut senders[round % ways], &messages, work.mode);
     }
     if rounds.timed {
-        println!("{} {}", median(sending), median(reading));
+        let median = |times| spread(times).map(|(median, ..)| median).ok_or("nothing was timed");
+        println!("{}", serde_json::to_string(&[median(sending)?, median(reading)?])?);
     }
     // Taking down what nobody has read would be counted, too.
     std::process::exit(0)
-}
-
-fn median(mut times: Vec<u64>) -> u64 {
-    times.sort_unstable();
-    times[times.len() / 2]
 }
 
 #[inline(never)]
@@ -137,28 +135,20 @@ pub fn print() -> Result<()> {
 
 /// Instructions of this program when it does that.
 fn count(task: &Task, rounds: Rounds) -> Result<f64> {
-    let mut callgrind = Command::new("valgrind");
-    callgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-    let said = run(callgrind.arg(std::env::current_exe()?), task, rounds)?;
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(std::env::current_exe()?)
+        .args(["steps", &serde_json::to_string(&rounds)?, &serde_json::to_string(task)?])
+        .output()
+        .map_err(|error| format!("valgrind: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
     let collected = said.lines().find_map(|line| line.split_once("Collected : "));
     let count = collected.and_then(|(_, count)| count.trim().parse().ok());
-    count.ok_or_else(|| Error::from(said))
+    count.filter(|_| output.status.success()).ok_or_else(|| Error::from(said.as_ref()))
 }
 
 /// Nanoseconds that a batch takes to be sent, and to be read.
 fn time(task: &Task) -> Result<[f64; 2]> {
     let rounds = Rounds { read: TIMED, unread: 0, timed: true };
-    let said = run(&mut Command::new(std::env::current_exe()?), task, rounds)?;
-    let times: Vec<f64> = said.split_whitespace().flat_map(str::parse).collect();
-    times.try_into().map_err(|_| Error::from(said))
-}
-
-/// All that was said.
-fn run(command: &mut Command, task: &Task, rounds: Rounds) -> Result<String> {
-    let (rounds, task) = (serde_json::to_string(&rounds)?, serde_json::to_string(task)?);
-    let output = command.args(["steps", &rounds, &task]).output();
-    let output = output.map_err(|error| format!("{:?}: {error}", command.get_program()))?;
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said).into_owned();
-    if output.status.success() { Ok(said) } else { Err(said.into()) }
+    finish(start(&["steps", &serde_json::to_string(&rounds)?], task)?)
 }
